@@ -1,7 +1,7 @@
-//! The container registry: repositories, images and layers behind two front doors, ECR's own API and docker's `/v2/`.
+//! ECR: repositories, image_resolver and layers, served by ECR's own API and by the registry protocol under `/v2/`.
 //!
-//! `awsim-ecr` is not used: it neither checks nor keeps layers, has no `/v2/`, and names repositories after `localhost`.
-//! Layers' bytes are kept by hash in the sandbox's blobs, streamed, never whole in memory.
+//! `awsim-ecr` is not used: it neither checks nor stores layers, has no `/v2/`, and names repositories after `localhost`.
+//! Layers are streamed to the sandbox's blobs, never whole in memory.
 
 mod image;
 mod layer;
@@ -32,17 +32,17 @@ pub(crate) use self::resolve::{ImageResolver, ResolveError};
 /// The service's name, in signatures and in snapshots.
 const SERVICE: &str = "ecr";
 
-/// What every front door of the registry shares.
+/// The registry's data, shared by both APIs.
 pub(crate) struct EcrStore {
     services: Arc<Services>,
     state: Mutex<EcrState>,
     uploads: LayerUploads,
 }
 
-/// What survives a restart; unfinished layer uploads do not, clients begin those again.
+/// The saved state, without unfinished layer uploads, which clients restart.
 #[derive(Serialize, Deserialize)]
 struct EcrState {
-    /// Signs passwords and download links, so that both outlive the process without being kept.
+    /// Signs passwords and download links, so that they stay valid over restarts without being stored.
     secret: String,
     /// Repositories by region, then by name.
     regions: BTreeMap<String, BTreeMap<String, Repository>>,
@@ -70,7 +70,7 @@ impl EcrState {
     }
 }
 
-/// Where a repository is.
+/// The account, region and name of a repository.
 struct RepositoryRef<'a> {
     account: &'a str,
     region: &'a str,
@@ -78,14 +78,14 @@ struct RepositoryRef<'a> {
 }
 
 impl<'a> RepositoryRef<'a> {
-    /// The repository that a request to ECR's API names.
+    /// The repository named by a request to ECR's API.
     fn of(input: &'a Value, ctx: &'a RequestContext) -> Result<Self, AwsError> {
         if let Some(registry) = input["registryId"].as_str()
             && registry != ctx.account_id
         {
             return Err(AwsError::bad_request(
                 "RepositoryNotFoundException",
-                format!("There is no registry with id '{registry}' in the sandbox"),
+                format!("The registry with id '{registry}' does not exist in the sandbox"),
             ));
         }
         Ok(Self { account: &ctx.account_id, region: &ctx.region, name: text(input, "repositoryName")? })
@@ -102,7 +102,7 @@ impl<'a> RepositoryRef<'a> {
     }
 }
 
-/// A member of the request that must be there.
+/// A required member of the request.
 fn text<'a>(input: &'a Value, member: &str) -> Result<&'a str, AwsError> {
     input[member].as_str().ok_or_else(|| invalid(format!("{member} is required")))
 }
@@ -111,7 +111,7 @@ fn invalid(message: impl Into<String>) -> AwsError {
     AwsError::bad_request("InvalidParameterException", message)
 }
 
-/// The time as awsJson has it: seconds, with a fraction.
+/// The time in seconds with a fraction, as in awsJson.
 fn now() -> f64 {
     Utc::now().timestamp_millis() as f64 / 1000.0
 }
@@ -122,18 +122,18 @@ pub(crate) struct EcrService {
 }
 
 impl EcrService {
-    /// An empty registry.
+    /// Creates an empty registry.
     pub(crate) fn new(services: Arc<Services>) -> Self {
         Self { store: Arc::new(EcrStore { services, state: Mutex::default(), uploads: LayerUploads::default() }) }
     }
 
-    /// Docker's front door, for requests to `/v2/`.
+    /// The registry protocol, for requests to `/v2/`.
     pub(crate) fn registry(&self, access: Arc<Access>) -> Registry {
         Registry::new(Arc::clone(&self.store), access)
     }
 
-    /// What Lambda needs of the registry: the image behind a URI.
-    pub(crate) fn images(&self) -> ImageResolver {
+    /// The resolver of image URIs, for Lambda.
+    pub(crate) fn image_resolver(&self) -> ImageResolver {
         ImageResolver::new(Arc::clone(&self.store))
     }
 }

@@ -1,7 +1,7 @@
 //! CloudWatch Logs: groups, streams and events.
 //!
-//! awsim's keeps them in SQLite, which costs every stranger's first build a quarter of a minute. Here each stream's
-//! events are an append-only file, and the groups a snapshot like every other service's.
+//! awsim's service uses SQLite, which adds a quarter of a minute to a first build. Here each stream's events are an
+//! append-only file, and the groups are saved like every other service's state.
 
 mod events;
 mod filter;
@@ -51,11 +51,11 @@ struct StreamRecord {
 /// Groups by region and name.
 type Groups = BTreeMap<String, BTreeMap<String, GroupRecord>>;
 
-/// The service.
+/// The CloudWatch Logs service.
 pub(crate) struct Logs {
     dir: PathBuf,
     groups: Mutex<Groups>,
-    /// Whether groups or streams have changed since the last snapshot: events have files of their own.
+    /// Whether groups or streams have changed since the last snapshot. Events have their own files.
     changed: AtomicBool,
     number: AtomicU64,
 }
@@ -64,7 +64,7 @@ impl Logs {
     pub(crate) fn new(services: &Services) -> std::io::Result<Self> {
         let dir = services.data_dir().join("logs");
         private_fs::create_dir_all(&dir)?;
-        // Events' numbers grow over restarts.
+        // Event numbers must increase over restarts.
         let number = u64::try_from(now()).unwrap_or_default() << 20;
         Ok(Self { dir, groups: Mutex::default(), changed: AtomicBool::new(false), number: AtomicU64::new(number) })
     }
@@ -98,7 +98,7 @@ impl Logs {
         })
     }
 
-    /// A stream's events, read when they are first asked for.
+    /// A stream's events, read on first use.
     fn events<'a>(&self, stream: &'a mut StreamRecord) -> Result<&'a mut StreamEvents, AwsError> {
         let path = self.dir.join(&stream.file);
         match &mut stream.events {
@@ -162,17 +162,17 @@ impl ServiceHandler for Logs {
     }
 }
 
-/// Whether a name is one that streams' files are given: 32 hexadecimal digits. It becomes a path.
+/// Whether a name is a stream file's, 32 hexadecimal digits, and so safe as a path.
 fn is_file_name(name: &str) -> bool {
     name.strip_suffix(".jsonl")
         .is_some_and(|stem| stem.len() == 32 && stem.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// The group's name, however it is said.
+/// The group's name from any of its members.
 fn group_name(input: &Value) -> Result<String, AwsError> {
     let named = ["logGroupName", "logGroupIdentifier", "resourceArn"].iter().find_map(|field| input[*field].as_str());
     let name = named.ok_or_else(|| invalid("logGroupName is required"))?;
-    // An ARN, perhaps with `:*` at its end.
+    // An ARN may end in `:*`.
     let name = name.split_once(":log-group:").map_or(name, |(_, name)| name.trim_end_matches(":*"));
     let legal = |c: char| c.is_ascii_alphanumeric() || "._-/#".contains(c);
     if name.is_empty() || name.len() > 512 || !name.chars().all(legal) {

@@ -1,13 +1,13 @@
-//! What builds in the sandbox find as `docker`, `aws`, `cargo` and `rustc`: thumbctl itself, started under that name.
+//! The shims for `docker`, `aws`, `cargo` and `rustc` in builds: thumbctl itself, started under that name.
 //!
-//! A build is real but for its tools: there is no docker daemon, and compiling the function would take minutes. `docker`
-//! writes OCI images and pushes them over the registry protocol, `aws` asks ECR for its password, and `cargo` hands over
-//! the function that thumbctl carries, saying so in the log.
+//! Builds need no docker daemon, and do not spend minutes on compiling the function: `docker` writes OCI images and
+//! pushes them by the registry protocol, `aws` gets ECR's password, and `cargo` copies the function embedded in
+//! thumbctl, with a note in the log.
 
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "what these tools print is a build's log, which is cleaned where it is shown"
+    reason = "the output is a build's log, which is cleaned where it is displayed"
 )]
 
 mod aws;
@@ -39,28 +39,28 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-/// The names that a build finds on its PATH: started under one of them, the program is to [`run`] as it.
+/// The names of the shims. A program started under one of them must call [`run`].
 pub const NAMES: [&str; 5] = ["aws", "docker", "cargo", "rustc", "rustup"];
 
-/// Those of them that make way for the machine's toolchain, if builds are to compile.
+/// The shims that are left out when builds compile with the machine's toolchain.
 pub(crate) const RUST: [&str; 3] = ["cargo", "rustc", "rustup"];
 
-// What the sandbox tells its stand-ins, by variables in the build's environment.
-/// Where the machine's own AWS CLI is.
+// Variables of a build's environment for the shims.
+/// The path of the machine's AWS CLI.
 pub(crate) const AWS_CLI: &str = "THUMBCTL_AWS_CLI";
-/// The function's program, where it is not this one.
+/// The function's program, if it is not this executable.
 pub(crate) const FUNCTION: &str = "THUMBCTL_FUNCTION_PROGRAM";
-/// Set if builds are to compile, and there is nothing to compile with.
+/// Set if builds should compile, but the machine has no toolchain.
 pub(crate) const NO_TOOLCHAIN: &str = "THUMBCTL_NO_TOOLCHAIN";
-/// How many milliseconds compiling the function takes on AWS.
+/// The milliseconds of compiling the function on AWS.
 pub(crate) const COMPILE_DURATION: &str = "THUMBCTL_COMPILE_MILLISECONDS";
-/// How many milliseconds pushing an image takes on AWS.
+/// The milliseconds of pushing an image on AWS.
 pub(crate) const PUSH_DURATION: &str = "THUMBCTL_PUSH_MILLISECONDS";
 
-/// Why a stand-in gave up.
+/// A shim's error.
 #[derive(Debug, thiserror::Error)]
 enum ShimError {
-    /// What was asked for is not what it can do.
+    /// An invalid or unsupported command line.
     #[error("{0}")]
     Usage(String),
     #[error("{what}")]
@@ -75,9 +75,9 @@ enum ShimError {
         #[source]
         cause: Box<ureq::Error>,
     },
-    /// The sandbox said no.
-    #[error("{what}: {status} {answer}")]
-    Refused { what: String, status: u16, answer: String },
+    /// An error response of the sandbox.
+    #[error("{what}: {status} {response}")]
+    ErrorResponse { what: String, status: u16, response: String },
 }
 
 impl ShimError {
@@ -91,7 +91,7 @@ impl ShimError {
     }
 }
 
-/// Acts as one of the tools, with its arguments, in the environment of a build.
+/// Runs one of the shims with its arguments in a build's environment.
 pub fn run(name: &str, args: impl Iterator<Item = OsString>) -> ExitCode {
     let outcome = args
         .map(|arg| arg.into_string().map_err(|arg| ShimError::usage(format!("'{}' is not UTF-8", arg.display()))))
@@ -119,15 +119,15 @@ fn dispatch(name: &str, args: &[&str]) -> Result<(), ShimError> {
         "cargo" => cargo::cargo(args, &build),
         "rustc" => cargo::rustc(args),
         "rustup" => cargo::rustup(args),
-        other => Err(ShimError::usage(format!("there is no stand-in for '{other}'"))),
+        other => Err(ShimError::usage(format!("no shim for '{other}'"))),
     }
 }
 
-/// What the build's environment says that more than one tool needs.
+/// The parts of a build's environment that several shims use.
 struct BuildEnvironment {
     home: PathBuf,
     directory: PathBuf,
-    /// The sandbox.
+    /// The sandbox's address; empty if it is not set.
     endpoint: String,
 }
 
@@ -140,15 +140,15 @@ impl BuildEnvironment {
         })
     }
 
-    /// The sandbox's address, or why there is none to call.
+    /// The sandbox's address, or an error if it is not set.
     fn endpoint(&self) -> Result<&str, ShimError> {
         if self.endpoint.is_empty() {
-            return Err(ShimError::usage("AWS_ENDPOINT_URL is not set: this stand-in knows the sandbox only"));
+            return Err(ShimError::usage("AWS_ENDPOINT_URL is not set: this shim works with the sandbox only"));
         }
         Ok(self.endpoint.trim_end_matches('/'))
     }
 
-    /// Keeps a registry's password where docker keeps it.
+    /// Saves a registry's password in docker's configuration file.
     fn save_login(&self, host: &str, user: &str, password: &str) -> Result<(), ShimError> {
         let mut config = self.docker_config();
         let auth = STANDARD.encode(format!("{user}:{password}"));
@@ -159,7 +159,7 @@ impl BuildEnvironment {
         written.map_err(ShimError::io(format!("cannot write {}", file.display())))
     }
 
-    /// What a login has kept, ready for an `Authorization` header.
+    /// The saved login as a value of the `Authorization` header.
     fn login(&self, host: &str) -> Option<String> {
         let auth = self.docker_config()["auths"][host]["auth"].as_str()?.to_owned();
         Some(format!("Basic {auth}"))
@@ -182,25 +182,25 @@ fn variable(name: &str) -> Result<String, ShimError> {
     std::env::var(name).map_err(|_| ShimError::usage(format!("{name} is not set")))
 }
 
-/// Takes as long as AWS, where the sandbox is told to.
+/// Sleeps for the milliseconds in a variable, if it is set.
 fn apply_latency(name: &str) {
     if let Some(milliseconds) = variable(name).ok().and_then(|text| text.parse().ok()) {
         std::thread::sleep(std::time::Duration::from_millis(milliseconds));
     }
 }
 
-/// An answer's body, if the status is one of success.
+/// The response, if its status is a success.
 fn expect_success(
     what: impl Into<String>,
-    answer: Result<http::Response<ureq::Body>, ureq::Error>,
+    response: Result<http::Response<ureq::Body>, ureq::Error>,
 ) -> Result<http::Response<ureq::Body>, ShimError> {
     let what = what.into();
-    match answer {
-        Ok(answer) if answer.status().is_success() => Ok(answer),
-        Ok(mut answer) => Err(ShimError::Refused {
+    match response {
+        Ok(response) if response.status().is_success() => Ok(response),
+        Ok(mut response) => Err(ShimError::ErrorResponse {
             what,
-            status: answer.status().as_u16(),
-            answer: answer.body_mut().read_to_string().unwrap_or_default(),
+            status: response.status().as_u16(),
+            response: response.body_mut().read_to_string().unwrap_or_default(),
         }),
         Err(cause) => Err(ShimError::Http { what, cause: Box::new(cause) }),
     }

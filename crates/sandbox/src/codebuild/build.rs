@@ -59,7 +59,7 @@ impl AutoRetry {
 }
 
 impl Build {
-    /// The same, not begun yet and without a name: [`CodeBuildState::submit`] gives it one.
+    /// Copies the build for a retry: not started, and without an id until [`CodeBuildState::submit`].
     pub(super) fn copy_for_retry(&self, retry: AutoRetry) -> Self {
         Self {
             start: now(),

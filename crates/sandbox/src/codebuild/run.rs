@@ -295,7 +295,8 @@ impl Run<'_> {
             log.container(&format!("In the sandbox: {note}")).await;
         }
         if let Compiler::Machine(toolchain) = &self.tools.compiler {
-            log.container(&format!("In the sandbox: compiling with cargo from {}", toolchain.directory.display())).await;
+            log.container(&format!("In the sandbox: compiling with cargo from {}", toolchain.directory.display()))
+                .await;
         }
         let shell = self.shell(&spec, credentials, &directory)?;
         Ok((spec, shell))

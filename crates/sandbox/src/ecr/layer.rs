@@ -1,4 +1,4 @@
-//! Layers: uploads in parts, what is there, and links to fetch it.
+//! Layers: multipart uploads, availability and download links.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,17 +12,17 @@ use super::manifest::hex_of;
 use super::{EcrStore, RepositoryRef, invalid, text};
 use crate::storage::blobs::{Blob, BlobWriter};
 
-/// The size of a part that ECR asks for. Clients may send 20 MiB; small parts keep memory low.
+/// The part size requested from clients. ECR allows 20 MiB; small parts keep memory use low.
 const PART_SIZE: u64 = 5 * 1024 * 1024;
 
-/// Uploads that have begun, by id. A lock each: parts of different layers do not wait for each other.
+/// Uploads in progress by id, each with its own lock, so that layers upload in parallel.
 #[derive(Default)]
 pub(super) struct LayerUploads(Mutex<HashMap<String, Arc<LayerUpload>>>);
 
-/// One upload; nothing in it once it is completed.
+/// One upload; `None` after its completion.
 pub(super) struct LayerUpload(pub(super) tokio::sync::Mutex<Option<UploadState>>);
 
-/// The bytes that have come so far.
+/// The bytes received so far.
 pub(super) struct UploadState {
     region: String,
     repository: String,
@@ -39,23 +39,23 @@ impl UploadState {
     }
 }
 
-/// Why an upload could not become a layer.
+/// A failed layer upload.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LayerError {
     #[error("the upload '{0}' was not found")]
     UnknownUpload(String),
     #[error("'{0}' is not a sha256 digest")]
     NotADigest(String),
-    #[error("the bytes that were uploaded have the digest '{found}', not '{expected}'")]
+    #[error("the uploaded bytes have the digest '{found}', not '{expected}'")]
     Mismatch { expected: String, found: String },
     #[error("the repository '{0}' was not found")]
     UnknownRepository(String),
-    #[error("the layer cannot be written")]
+    #[error("cannot write the layer")]
     Io(#[from] std::io::Error),
 }
 
 impl EcrStore {
-    /// Begins an upload and says its id.
+    /// Starts an upload and returns its id.
     pub(super) async fn begin_upload(&self, at: &RepositoryRef<'_>) -> Result<String, LayerError> {
         self.lock().repository(at).map_err(|_| LayerError::UnknownRepository(at.name.to_owned()))?;
         let incoming = UploadState {
@@ -69,7 +69,7 @@ impl EcrStore {
         Ok(id)
     }
 
-    /// The upload with this id, if it was begun for this repository.
+    /// The upload with this id, if it belongs to this repository.
     pub(super) async fn upload(&self, at: &RepositoryRef<'_>, id: &str) -> Result<Arc<LayerUpload>, LayerError> {
         let unknown = || LayerError::UnknownUpload(id.to_owned());
         let upload = self.uploads().get(id).cloned().ok_or_else(unknown)?;
@@ -82,7 +82,7 @@ impl EcrStore {
         here.then_some(upload).ok_or_else(unknown)
     }
 
-    /// Ends an upload: the bytes must have the digest that the client says, then they are a layer.
+    /// Completes an upload as a layer; its bytes must have the client's digest.
     pub(super) async fn finish_upload(
         &self,
         at: &RepositoryRef<'_>,
@@ -106,7 +106,7 @@ impl EcrStore {
         Ok(blob)
     }
 
-    /// Forgets an upload.
+    /// Discards an upload.
     pub(super) fn drop_upload(&self, id: &str) {
         self.uploads().remove(id);
     }
@@ -134,7 +134,7 @@ impl EcrStore {
         let mut slot = upload.0.lock().await;
         let incoming = slot.as_mut().ok_or_else(|| refusal(LayerError::UnknownUpload(id.to_owned()), &at))?;
         if first != incoming.received() || last + 1 != first + bytes.len() as u64 {
-            // ECR says where it stands, so that a client can go on from there.
+            // ECR reports the last valid byte, so that a client can resume.
             return Err(AwsError::bad_request(
                 "InvalidLayerPartException",
                 format!(
@@ -224,13 +224,13 @@ impl EcrStore {
         let endpoint = self.services.endpoint();
         Ok(json!({
             "layerDigest": digest,
-            // No repository's name begins with an underscore.
+            // No repository name starts with an underscore.
             "downloadUrl": format!("{endpoint}/v2/_layers/{digest}?token={}", self.layer_token(digest)),
         }))
     }
 }
 
-/// How ECR's own API says that an upload failed.
+/// The error of ECR's own API for a failed upload.
 fn refusal(error: LayerError, at: &RepositoryRef<'_>) -> AwsError {
     let message = error.to_string();
     match error {

@@ -1,4 +1,4 @@
-//! Docker's front door: the registry protocol under `/v2/`, bytes streamed both ways.
+//! The registry protocol under `/v2/`, streaming in both directions.
 
 use std::sync::Arc;
 
@@ -25,20 +25,20 @@ use crate::authz::access::Access;
 use crate::ecr::permissions::{self, RegistryRequestKind};
 use crate::gateway::registry_endpoint::RegistryEndpoint;
 
-/// Carries the name of the registry that is meant: the sandbox answers under its own names only.
+/// The header with the registry's host name, since the sandbox only accepts its own host names.
 pub(crate) const REGISTRY_HEADER: &str = "x-forwarded-host";
-/// The longest manifest that is taken; real ones have a few kilobytes.
+/// The limit of a manifest's size; real ones have a few kilobytes.
 const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
-/// As much of a refused upload is read before the connection is given up.
+/// The bytes of a refused upload that are read before the connection is closed.
 const DRAIN_LIMIT: usize = 1024 * 1024 * 1024;
 
-/// Answers requests whose path begins with `/v2/`.
+/// Handles requests whose path starts with `/v2/`.
 pub(crate) struct Registry {
     store: Arc<EcrStore>,
     access: Arc<Access>,
 }
 
-/// An answer in the making that is not the one hoped for.
+/// An error response.
 struct RegistryError {
     status: StatusCode,
     code: &'static str,
@@ -47,7 +47,7 @@ struct RegistryError {
 
 type RegistryResult = Result<Response<Body>, RegistryError>;
 
-/// What a path under `/v2/` names.
+/// The target of a path under `/v2/`.
 #[derive(Debug, PartialEq, Eq)]
 enum RegistryTarget<'a> {
     Base,
@@ -78,7 +78,7 @@ impl RegistryTarget<'_> {
                 id => RegistryTarget::Upload(name, id),
             });
         }
-        // A repository's name may have slashes; what follows the last marker has none.
+        // A repository's name may have slashes; the part after the last marker has none.
         if let Some((name, digest)) = rest.rsplit_once("/blobs/") {
             return Some(RegistryTarget::Blob(name, digest));
         }
@@ -88,7 +88,7 @@ impl RegistryTarget<'_> {
 }
 
 impl<'a> RegistryTarget<'a> {
-    /// What kind of request it is, and the repository that it is about.
+    /// The kind of request and its repository.
     fn request_kind(&self) -> Option<(RegistryRequestKind, &'a str)> {
         Some(match *self {
             Self::Base | Self::Download(_) => return None,
@@ -131,8 +131,8 @@ impl Registry {
         let query = parts.uri.query().unwrap_or_default();
         if let RegistryTarget::Download(digest) = target {
             let token = parameter(query, "token").unwrap_or_default();
-            if !self.store.opens_layer(digest, &token) {
-                let message = "The link is not valid, or no longer";
+            if !self.store.is_valid_for_layer(digest, &token) {
+                let message = "The link is not valid or has expired";
                 return Err(RegistryError::new(StatusCode::FORBIDDEN, "DENIED", message));
             }
             return self.send_blob(digest, true).await;
@@ -145,11 +145,11 @@ impl Registry {
             drain(body).await;
             return Err(refusal);
         }
-        let whole = parts.method == Method::GET;
+        let with_body = parts.method == Method::GET;
         match (&parts.method, target) {
             (&Method::GET | &Method::HEAD, RegistryTarget::Base) => Ok(reply(StatusCode::OK, [], Body::from("{}"))),
             (&Method::GET | &Method::HEAD, RegistryTarget::Blob(name, digest)) => {
-                self.blob(&at(name), digest, whole).await
+                self.blob(&at(name), digest, with_body).await
             }
             (&Method::POST, RegistryTarget::Uploads(name)) => self.begin(&at(name), query, body).await,
             (&Method::PATCH, RegistryTarget::Upload(name, id)) => self.append(&at(name), id, body).await,
@@ -167,7 +167,7 @@ impl Registry {
                 Ok(reply(StatusCode::NO_CONTENT, [], Body::empty()))
             }
             (&Method::GET | &Method::HEAD, RegistryTarget::Manifest(name, reference)) => {
-                self.manifest(&at(name), reference, whole)
+                self.manifest(&at(name), reference, with_body)
             }
             (&Method::PUT, RegistryTarget::Manifest(name, reference)) => {
                 self.put_manifest(&at(name), reference, &parts.headers, body).await
@@ -178,8 +178,8 @@ impl Registry {
         }
     }
 
-    /// Who calls must have ECR's password. The region is the one that the password was given out in; who says which
-    /// registry they mean, as the docker stand-in does, must mean that region's.
+    /// Checks ECR's password. The region is the password's; a registry named in the header, as by the docker shim, must be
+    /// in that region.
     fn grant(&self, headers: &HeaderMap) -> Result<PasswordGrant, RegistryError> {
         let password = headers
             .get(AUTHORIZATION)
@@ -205,7 +205,7 @@ impl Registry {
         }
     }
 
-    /// Whoever got the password may do here what they may do by ECR's own API.
+    /// Checks the permissions of the password's owner, as for ECR's own API.
     fn permit(
         &self,
         grant: &PasswordGrant,
@@ -226,7 +226,7 @@ impl Registry {
         Ok(())
     }
 
-    async fn blob(&self, at: &RepositoryRef<'_>, digest: &str, whole: bool) -> RegistryResult {
+    async fn blob(&self, at: &RepositoryRef<'_>, digest: &str, with_body: bool) -> RegistryResult {
         let there = {
             let state = self.store.lock();
             let repository = state.repository(at).map_err(RegistryError::name_unknown)?;
@@ -235,15 +235,16 @@ impl Registry {
         if !there {
             return Err(RegistryError::new(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "blob unknown to registry"));
         }
-        self.send_blob(digest, whole).await
+        self.send_blob(digest, with_body).await
     }
 
-    async fn send_blob(&self, digest: &str, whole: bool) -> RegistryResult {
+    async fn send_blob(&self, digest: &str, with_body: bool) -> RegistryResult {
         let gone = |_| RegistryError::new(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "blob unknown to registry");
         let hex = hex_of(digest).ok_or_else(|| gone(()))?;
         let file = tokio::fs::File::open(self.store.services.blobs().path(hex)).await.map_err(|_| gone(()))?;
         let length = file.metadata().await.map_err(|_| gone(()))?.len();
-        let body = if whole { Body::from_stream(ReaderStream::with_capacity(file, 128 * 1024)) } else { Body::empty() };
+        let body =
+            if with_body { Body::from_stream(ReaderStream::with_capacity(file, 128 * 1024)) } else { Body::empty() };
         let headers = [
             (CONTENT_LENGTH.as_str(), length.to_string()),
             (CONTENT_TYPE.as_str(), "application/octet-stream".to_owned()),
@@ -255,9 +256,9 @@ impl Registry {
     async fn begin(&self, at: &RepositoryRef<'_>, query: &str, body: Body) -> RegistryResult {
         let id = self.store.begin_upload(at).await?;
         match parameter(query, "digest") {
-            // The whole blob in one request.
+            // The with_body blob is in this request.
             Some(digest) => self.complete(at, &id, &digest, body).await,
-            // Mounting from another repository is not offered: the client uploads, as the protocol lets us ask.
+            // Mounting from another repository is not supported; the protocol lets the client upload instead.
             None => Ok(progress(StatusCode::ACCEPTED, at.name, &id, 0)),
         }
     }
@@ -278,7 +279,7 @@ impl Registry {
         Ok(reply(StatusCode::CREATED, headers, Body::empty()))
     }
 
-    /// Appends a body to an upload, as it comes.
+    /// Streams a body into an upload.
     async fn receive(&self, at: &RepositoryRef<'_>, id: &str, body: Body) -> Result<u64, RegistryError> {
         let upload = self.store.upload(at, id).await?;
         let mut slot = upload.0.lock().await;
@@ -286,7 +287,7 @@ impl Registry {
         let incoming = slot.as_mut().ok_or_else(unknown)?;
         let mut stream = body.into_data_stream();
         while let Some(chunk) = stream.try_next().await.map_err(|cause| {
-            let message = format!("the upload broke off: {cause}");
+            let message = format!("the upload was interrupted: {cause}");
             RegistryError::new(StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID", message)
         })? {
             incoming.write(&chunk).await.map_err(LayerError::Io)?;
@@ -300,7 +301,7 @@ impl Registry {
         Ok(slot.as_ref().map_or(0, |incoming| incoming.received()))
     }
 
-    fn manifest(&self, at: &RepositoryRef<'_>, reference: &str, whole: bool) -> RegistryResult {
+    fn manifest(&self, at: &RepositoryRef<'_>, reference: &str, with_body: bool) -> RegistryResult {
         let state = self.store.lock();
         let repository = state.repository(at).map_err(RegistryError::name_unknown)?;
         let digest = repository.digest(reference).ok_or_else(|| {
@@ -312,7 +313,7 @@ impl Registry {
             (CONTENT_TYPE.as_str(), image.media_type.clone()),
             ("docker-content-digest", digest.to_owned()),
         ];
-        let body = if whole { Body::from(image.manifest.clone()) } else { Body::empty() };
+        let body = if with_body { Body::from(image.manifest.clone()) } else { Body::empty() };
         Ok(reply(StatusCode::OK, headers, body))
     }
 
@@ -423,7 +424,7 @@ impl From<LayerError> for RegistryError {
     }
 }
 
-/// Reads what a refused client is still sending, within bounds: many look at the answer only when all is sent.
+/// Reads the rest of a refused request up to a limit, since many clients read the response only after sending.
 async fn drain(body: Body) {
     let mut body = body;
     let mut left = DRAIN_LIMIT;
@@ -435,7 +436,7 @@ async fn drain(body: Body) {
     }
 }
 
-/// How far an upload has come.
+/// The response with an upload's progress.
 fn progress(status: StatusCode, name: &str, id: &str, received: u64) -> Response<Body> {
     let headers = [
         (LOCATION.as_str(), format!("/v2/{name}/blobs/uploads/{id}")),
@@ -449,7 +450,7 @@ fn reply<const N: usize>(status: StatusCode, headers: [(&'static str, String); N
     let mut response = Response::new(body);
     *response.status_mut() = status;
     for (name, value) in headers {
-        // What cannot be a header's value came from a client that did not get here by our own links.
+        // An invalid header value comes from a client's own path, and is left out.
         if let Ok(value) = http::HeaderValue::from_str(&value) {
             response.headers_mut().insert(name, value);
         }
@@ -470,7 +471,7 @@ mod tests {
     use super::RegistryTarget;
 
     #[test]
-    fn paths_name_their_targets() {
+    fn paths_are_parsed_to_targets() {
         assert_eq!(RegistryTarget::of("/v2/"), Some(RegistryTarget::Base));
         assert_eq!(RegistryTarget::of("/v2/a/b/blobs/uploads/"), Some(RegistryTarget::Uploads("a/b")));
         assert_eq!(RegistryTarget::of("/v2/a/b/blobs/uploads/id"), Some(RegistryTarget::Upload("a/b", "id")));

@@ -1,4 +1,4 @@
-//! Repositories: what one is, and the calls that make, change and delete it.
+//! Repositories: their record and the operations that create, update, describe and delete them.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::image::Image;
 use super::{EcrStore, RepositoryRef, invalid, now, text};
 
-/// One repository with all that is in it.
+/// One repository and its content.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Repository {
     pub(super) created_at: f64,
@@ -21,9 +21,9 @@ pub(super) struct Repository {
     lifecycle: Option<String>,
     /// Images by digest.
     pub(super) images: BTreeMap<String, Image>,
-    /// Which digest a tag points at.
+    /// Digests by tag.
     pub(super) tags: BTreeMap<String, String>,
-    /// Length of each layer (and image configuration) that was uploaded, by digest.
+    /// Sizes of the uploaded layers and image configurations by digest.
     pub(super) layers: BTreeMap<String, u64>,
 }
 
@@ -32,7 +32,7 @@ pub(super) fn arn(account: &str, region: &str, name: &str) -> String {
     format!("arn:aws:ecr:{region}:{account}:repository/{name}")
 }
 
-/// The host that a region's images are named after.
+/// The registry host of a region.
 pub(super) fn host(account: &str, region: &str) -> String {
     format!("{account}.dkr.ecr.{region}.amazonaws.com")
 }
@@ -53,7 +53,7 @@ impl Repository {
 }
 
 impl EcrStore {
-    /// The operations on repositories themselves.
+    /// Handles the operations on repositories themselves.
     pub(super) fn repository_operation(
         &self,
         operation: &str,
@@ -204,7 +204,7 @@ impl EcrStore {
         Ok(json!({}))
     }
 
-    /// The repository's policy, as far as it can be understood.
+    /// The repository's policy, if it can be parsed.
     pub(super) fn policy(&self, at: &RepositoryRef<'_>) -> Option<awsim_iam_policy::PolicyDocument> {
         let state = self.lock();
         awsim_iam_policy::parse(state.repository(at).ok()?.policy.as_ref()?).ok()
@@ -212,7 +212,7 @@ impl EcrStore {
 
     fn repository_policy(&self, operation: &str, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let at = RepositoryRef::of(input, ctx)?;
-        // What could not be understood could not be enforced.
+        // A policy that cannot be parsed cannot be enforced.
         if operation == "SetRepositoryPolicy" && awsim_iam_policy::parse(&document(input, "policyText")?).is_err() {
             return Err(AwsError::bad_request(
                 "InvalidParameterException",
@@ -293,7 +293,7 @@ fn mutability(given: &Value) -> Result<String, AwsError> {
     }
 }
 
-/// Refuses a tag that the house alone sets and takes away: those of CloudFormation.
+/// Refuses `aws:` tags, which only CloudFormation sets and removes.
 fn refuse_system_tag(key: &str, ctx: &RequestContext) -> Result<(), AwsError> {
     if key.starts_with("aws:") && !ctx.internal_bypass {
         let message = format!("The tag key '{key}' is reserved: keys must not begin with aws:");
@@ -327,7 +327,7 @@ fn document(input: &Value, member: &str) -> Result<String, AwsError> {
     }
 }
 
-/// ECR's rule: segments parted by `/`, each of lower case and digits, joined by single `.`, `_` or `-`.
+/// ECR's rule: segments separated by `/`, of lower case letters and digits, joined by single `.`, `_` or `-`.
 fn valid_name(name: &str) -> bool {
     let alnum = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     (2..=256).contains(&name.len())
@@ -342,7 +342,7 @@ mod tests {
     use super::valid_name;
 
     #[test]
-    fn names_are_lower_case_words_joined_by_single_marks() {
+    fn repository_names_are_validated() {
         for good in ["ab", "my-repo", "team/service", "a.b_c-d/e9"] {
             assert!(valid_name(good), "{good}");
         }

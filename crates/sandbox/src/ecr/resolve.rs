@@ -1,4 +1,4 @@
-//! The image behind a URI, as Lambda wants it: one architecture, its configuration, its layers as files.
+//! Resolves an image URI for Lambda: one architecture, its configuration, its layers as files.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,24 +8,24 @@ use serde::Deserialize;
 use super::manifest::{Descriptor, Manifest, ManifestContent, hex_of};
 use super::{EcrStore, RepositoryRef};
 
-/// Images of the registry, by URI.
+/// Resolves image URIs.
 #[derive(Clone)]
 pub(crate) struct ImageResolver(Arc<EcrStore>);
 
-/// An image that a function can be started from.
+/// An image for a function.
 #[derive(Debug)]
 pub(crate) struct ResolvedImage {
     /// `sha256:` and the hash of the manifest.
     pub(crate) digest: String,
-    /// The region whose registry has it.
+    /// The region of its registry.
     pub(crate) region: String,
-    /// How a container of it starts.
+    /// Its container configuration.
     pub(crate) config: ContainerConfig,
     /// From the lowest to the topmost.
     pub(crate) layers: Vec<ResolvedLayer>,
 }
 
-/// What an image says about how it is run.
+/// An image's container configuration.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct ContainerConfig {
     /// `ENTRYPOINT`.
@@ -36,18 +36,18 @@ pub(crate) struct ContainerConfig {
     pub(crate) env: Vec<String>,
     /// `WORKDIR`, empty if there is none.
     pub(crate) working_dir: String,
-    /// As OCI writes it: `amd64`, `arm64`.
+    /// OCI's name: `amd64`, `arm64`.
     pub(crate) architecture: String,
-    /// `linux`, or what the host's docker stand-in builds for.
+    /// `linux`, or the system of the docker shim's host.
     pub(crate) os: String,
 }
 
-/// A layer's bytes.
+/// A layer's file.
 #[derive(Debug)]
 pub(crate) struct ResolvedLayer {
-    /// Says whether the tar archive is compressed.
+    /// The media type, which shows the compression.
     pub(crate) media_type: String,
-    /// Where the bytes are; not to be changed.
+    /// The path of the blob, which must not be changed.
     pub(crate) path: PathBuf,
 }
 
@@ -68,15 +68,15 @@ pub(crate) enum ResolveError {
     NotOneImage {
         /// The image.
         uri: String,
-        /// What it is instead.
+        /// The manifest's media type.
         media_type: String,
     },
-    /// The manifest or the configuration is not what it should be.
+    /// The manifest or the configuration is invalid.
     #[error("the image {uri} cannot be read: {reason}")]
     Damaged {
         /// The image.
         uri: String,
-        /// What is wrong with it.
+        /// The cause.
         reason: String,
     },
 }
@@ -86,7 +86,7 @@ impl ImageResolver {
         Self(store)
     }
 
-    /// The image behind `<registry>/<name>:<tag>` or `<registry>/<name>@sha256:…`.
+    /// Resolves `<registry>/<name>:<tag>` or `<registry>/<name>@sha256:…`.
     pub(crate) fn resolve(&self, uri: &str) -> Result<ResolvedImage, ResolveError> {
         let services = &self.0.services;
         let not_ecr = || ResolveError::NotEcr(uri.to_owned());
@@ -116,12 +116,12 @@ impl ImageResolver {
             let hex = hex_of(&part.digest).ok_or_else(|| damaged(format!("'{}' is not a digest", part.digest)))?;
             Ok::<_, ResolveError>(services.blobs().path(hex))
         };
-        let config = std::fs::read(file(&config)?)
-            .map_err(|error| damaged(format!("its configuration is not there: {error}")))?;
+        let config =
+            std::fs::read(file(&config)?).map_err(|error| damaged(format!("its configuration is missing: {error}")))?;
         let config: ConfigFile = serde_json::from_slice(&config)
             .map_err(|error| damaged(format!("its configuration is not valid: {error}")))?;
         if config.architecture.is_empty() || config.architecture == "unknown" {
-            // What buildx pushes beside an image as its provenance says "unknown".
+            // Provenance attestations pushed by buildx have the architecture "unknown".
             return Err(ResolveError::NotOneImage { uri: uri.to_owned(), media_type });
         }
         let layers = layers
@@ -141,7 +141,7 @@ pub(super) fn region_of_host<'a>(account: &str, host: &'a str) -> Option<&'a str
         .filter(|region| !region.is_empty() && !region.contains('.'))
 }
 
-/// An image's configuration, as it is in the registry.
+/// An image's configuration file.
 #[derive(Deserialize)]
 struct ConfigFile {
     #[serde(default)]
@@ -152,7 +152,7 @@ struct ConfigFile {
     config: RunConfig,
 }
 
-/// Docker writes `null` for what is not set.
+/// The run configuration. Docker writes `null` for unset values.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct RunConfig {
@@ -180,7 +180,7 @@ mod tests {
     use super::region_of_host;
 
     #[test]
-    fn only_the_accounts_own_registry_is_ecr() {
+    fn only_own_account_registry_is_ecr() {
         let own = "000000000000.dkr.ecr.eu-west-1.amazonaws.com";
         assert_eq!(region_of_host("000000000000", own), Some("eu-west-1"));
         for foreign in

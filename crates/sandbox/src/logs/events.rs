@@ -1,4 +1,4 @@
-//! Putting, getting and filtering events.
+//! Puts, gets and filters events.
 
 use std::sync::atomic::Ordering;
 
@@ -9,7 +9,7 @@ use super::filter::FilterPattern;
 use super::stream::{EventEntry, EventPosition, START};
 use super::{Logs, broken, group_name, invalid, not_found, now, stream_name};
 
-/// How much one answer carries.
+/// The limits of one response.
 const PAGE_EVENTS: usize = 10_000;
 const PAGE_BYTES: usize = 1024 * 1024;
 
@@ -59,8 +59,8 @@ impl Logs {
         Ok(answer)
     }
 
-    /// A page forwards from a token or the head, or backwards from a token or the tail. The forward token that was
-    /// given comes back when there is nothing newer: that is how AWS says "caught up".
+    /// Returns a page forwards from a token or the head, or backwards from a token or the tail. As on AWS, the same forward
+    /// token is returned when there are no newer events.
     pub(super) fn get_events(&self, region: &str, input: &Value) -> Result<Value, AwsError> {
         let (group, stream) = (group_name(input)?, stream_name(input)?);
         let limit = page_limit(input)?;
@@ -127,16 +127,16 @@ impl Logs {
             }
             let mut found: Vec<(EventPosition, Value, usize)> = Vec::new();
             for (name, stream) in &mut group.streams {
-                let wanted = names.as_ref().is_none_or(|names| names.contains(&name.as_str()))
+                let selected = names.as_ref().is_none_or(|names| names.contains(&name.as_str()))
                     && prefix.is_none_or(|prefix| name.starts_with(prefix));
-                if !wanted {
+                if !selected {
                     continue;
                 }
                 let events = self.events(stream)?;
                 let start = events.entries.partition_point(|entry| entry.at.time < from || entry.at <= after);
                 let end = events.entries.partition_point(|entry| entry.at.time <= to).max(start);
                 let mut taken = 0;
-                // Page by page: no stream gives more than one answer can carry.
+                // In chunks, up to the limit per stream.
                 for entries in events.entries[start..end].chunks(256) {
                     let messages = events.messages(entries).map_err(|cause| broken(&cause))?;
                     for (entry, message) in entries.iter().zip(messages) {
@@ -179,7 +179,7 @@ fn event(stream: &str, entry: &EventEntry, message: &str) -> Value {
     })
 }
 
-/// Cuts a page to what one answer carries, at the end that the reader has not come from.
+/// Trims a page to the response's size, at the far end of the read direction.
 fn trim(page: &mut Vec<EventEntry>, messages: &mut Vec<String>, forward: bool) {
     let mut bytes = 0;
     let fits = |message: &&String| {
@@ -210,7 +210,7 @@ fn write_token(direction: char, at: EventPosition) -> String {
     format!("{direction}/{:+020}{:020}/s", at.time, at.number)
 }
 
-/// The direction (forward?) and the place.
+/// Reads a token: whether it is forward, and its position.
 fn read_token(token: &str) -> Result<(bool, EventPosition), AwsError> {
     let read = || {
         let forward = match token.get(..2)? {

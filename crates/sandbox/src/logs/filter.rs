@@ -1,8 +1,8 @@
-//! Filter patterns: words, phrases, `?either`, `-without`.
+//! Filter patterns: terms, phrases, `?any` and `-excluded`.
 
 use awsim_core::AwsError;
 
-/// What a message must, may and must not hold.
+/// The required, alternative and excluded terms.
 #[derive(Default)]
 pub(super) struct FilterPattern {
     all: Vec<String>,
@@ -11,13 +11,13 @@ pub(super) struct FilterPattern {
 }
 
 impl FilterPattern {
-    /// Reads a pattern. Those for JSON and for columns are not there, and say so.
+    /// Reads a pattern. Patterns for JSON, columns and regular expressions are refused.
     pub(super) fn read(text: &str) -> Result<Self, AwsError> {
         let text = text.trim();
         if text.starts_with('{') || text.starts_with('[') || text.starts_with('%') {
             return Err(AwsError::bad_request(
                 "InvalidParameterException",
-                "The sandbox's filter patterns are words and phrases: no JSON, columns or regular expressions",
+                "The sandbox supports filter patterns of terms and phrases only",
             ));
         }
         let mut pattern = Self::default();
@@ -64,7 +64,7 @@ mod tests {
     use super::FilterPattern;
 
     #[test]
-    fn words_phrases_choices_and_exclusions() {
+    fn terms_phrases_alternatives_and_exclusions_match() {
         let matches = |pattern: &str, message: &str| FilterPattern::read(pattern).unwrap().matches(message);
         assert!(matches("", "anything"));
         assert!(matches("ERROR disk", "ERROR: the disk is full"));

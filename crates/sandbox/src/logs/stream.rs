@@ -1,4 +1,4 @@
-//! One log stream's events: messages in a file, what finds them in memory.
+//! One log stream's events: messages in a file, their index in memory.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 
 use thumbctl_platform::private_fs;
 
-/// Where an event stands: by its own time, then by the order of arrival. Tokens are made of it.
+/// An event's position: its time, then its order of arrival. Tokens encode it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct EventPosition {
     pub time: i64,
     pub number: u64,
 }
 
-/// Before everything.
+/// The position before all events.
 pub(super) const START: EventPosition = EventPosition { time: i64::MIN, number: 0 };
 
-/// One event, but for its message.
+/// One event without its message.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EventEntry {
     pub at: EventPosition,
@@ -27,7 +27,7 @@ pub(super) struct EventEntry {
     length: u32,
 }
 
-/// An event as a line of the file.
+/// An event as a line of the file: number, time, ingestion time, message.
 #[derive(Serialize, Deserialize)]
 struct EventLine<'a>(u64, i64, i64, std::borrow::Cow<'a, str>);
 
@@ -42,7 +42,7 @@ pub(super) struct StreamEvents {
 }
 
 impl StreamEvents {
-    /// Those that are in the file, if there is one. A line cut short is an unanswered call's, and is cut off.
+    /// Opens the file, if it exists. A truncated last line belongs to an unfinished call, and is removed.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let mut events = Self { path: path.to_owned(), end: 0, entries: Vec::new(), bytes: 0, last_ingestion: None };
         let file = match File::open(path) {
@@ -78,7 +78,7 @@ impl StreamEvents {
             lines.push((line, text.len() - before));
         }
         let mut file = private_fs::options().create(true).append(true).open(&self.path)?;
-        // A full disk may take half of it.
+        // A full disk may have written a part.
         file.write_all(&text).inspect_err(|_| {
             let _ = file.set_len(self.end);
         })?;
@@ -91,10 +91,10 @@ impl StreamEvents {
     fn index(&mut self, line: &EventLine, length: usize) {
         let at = EventPosition { time: line.1, number: line.0 };
         let entry = EventEntry { at, ingested: line.2, offset: self.end, length: length as u32 };
-        let place = self.entries.partition_point(|other| other.at < at);
-        self.entries.insert(place, entry);
+        let index = self.entries.partition_point(|other| other.at < at);
+        self.entries.insert(index, entry);
         self.end += length as u64;
-        // AWS charges 26 bytes for each event's own affairs.
+        // AWS adds 26 bytes per event.
         self.bytes += line.3.len() as u64 + 26;
         self.last_ingestion = self.last_ingestion.max(Some(line.2));
     }
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_in_the_order_of_their_times_and_survive() {
+    fn events_are_ordered_by_time_and_persist() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("1.jsonl");
         let mut events = StreamEvents::open(&path).unwrap();

@@ -43,7 +43,7 @@ impl TestLogs {
 }
 
 #[tokio::test]
-async fn the_same_forward_token_again_means_caught_up() {
+async fn forward_token_repeats_at_end_of_stream() {
     let logs = test_logs();
     logs.stream().await;
     let (none, start) = logs.get(json!({})).await;
@@ -61,7 +61,7 @@ async fn the_same_forward_token_again_means_caught_up() {
 }
 
 #[tokio::test]
-async fn without_a_head_the_tail_is_given() {
+async fn get_events_returns_tail_by_default() {
     let logs = test_logs();
     logs.stream().await;
     logs.put(&["1", "2", "3"]).await;
@@ -69,7 +69,7 @@ async fn without_a_head_the_tail_is_given() {
 }
 
 #[tokio::test]
-async fn filtering_goes_over_streams_and_pages() {
+async fn filter_covers_streams_and_pages() {
     let logs = test_logs();
     logs.stream().await;
     logs.call("CreateLogStream", json!({"logGroupName": "/g", "logStreamName": "t"})).await.unwrap();
@@ -93,7 +93,7 @@ async fn filtering_goes_over_streams_and_pages() {
 }
 
 #[tokio::test]
-async fn errors_are_those_of_aws() {
+async fn errors_have_aws_codes() {
     let logs = test_logs();
     logs.stream().await;
     let code = |result: Result<Value, AwsError>| result.unwrap_err().code;
@@ -108,7 +108,7 @@ async fn errors_are_those_of_aws() {
 }
 
 #[tokio::test]
-async fn a_deleted_group_leaves_no_file() {
+async fn deleted_group_leaves_no_file() {
     let logs = test_logs();
     logs.stream().await;
     logs.put(&["1"]).await;

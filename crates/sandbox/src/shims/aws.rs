@@ -1,5 +1,5 @@
-//! `aws ecr get-login-password`, the one command of the AWS CLI that a build needs. Everything else goes to the machine's
-//! own AWS CLI, if it has one, with the build's credentials.
+//! The `aws` shim: `aws ecr get-login-password`. Other commands run the machine's AWS CLI, if it has one, with the build's
+//! credentials.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -21,12 +21,11 @@ pub(super) fn run(args: &[&str], build: &BuildEnvironment) -> Result<(), ShimErr
             return Err(ShimError::Io { what: format!("cannot start {cli}"), cause });
         }
         if words == ["--version"] {
-            println!("aws-cli/2 (the sandbox's stand-in)");
+            println!("aws-cli/2 (the sandbox's shim)");
             return Ok(());
         }
         return Err(ShimError::usage(format!(
-            "the sandbox's stand-in knows 'aws ecr get-login-password' only, and the sandbox's PATH has no AWS CLI for 'aws \
-             {}'",
+            "the sandbox's shim supports only 'aws ecr get-login-password', and the sandbox's PATH has no AWS CLI for 'aws {}'",
             words.join(" ")
         )));
     }
@@ -59,7 +58,7 @@ fn split_region<'a>(args: &[&'a str]) -> Result<(Vec<&'a str>, Option<&'a str>),
     Ok((words, region))
 }
 
-/// ECR's password for docker, asked for with the credentials of the environment.
+/// Gets ECR's password for docker with the environment's credentials.
 fn password(endpoint: &str, region: String) -> Result<String, ShimError> {
     let what = "GetAuthorizationToken";
     let signer = Signer {
@@ -94,7 +93,7 @@ fn password(endpoint: &str, region: String) -> Result<String, ShimError> {
         .as_deref()
         .and_then(|token| token.split_once(':'))
         .map(|(_, password)| password.to_owned())
-        .ok_or_else(|| ShimError::usage(format!("{what}: the answer has no token")))
+        .ok_or_else(|| ShimError::usage(format!("{what}: the response has no token")))
 }
 
 #[cfg(test)]
@@ -102,7 +101,7 @@ mod tests {
     use super::split_region;
 
     #[test]
-    fn the_region_may_stand_anywhere() {
+    fn region_option_is_accepted_at_any_position() {
         let words = vec!["ecr", "get-login-password"];
         for args in [
             &["ecr", "get-login-password", "--region", "eu-west-1"][..],

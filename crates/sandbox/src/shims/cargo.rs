@@ -1,13 +1,13 @@
-//! `cargo build`, which hands over the function that thumbctl carries, and as much of `rustc` as a buildspec asks.
+//! The `cargo` shim, which copies the function embedded in thumbctl, and the version output of `rustc`.
 
 use std::fs;
 use std::path::Path;
 
 use super::{BuildEnvironment, ShimError};
 
-/// What the stand-ins say they are: the least that the function needs.
+/// The reported version: the function's minimum.
 const VERSION: &str = "1.93.0";
-/// The function's executable.
+/// The name of the function's executable.
 const BINARY: &str = "bootstrap";
 
 pub(super) fn cargo(args: &[&str], build: &BuildEnvironment) -> Result<(), ShimError> {
@@ -15,7 +15,7 @@ pub(super) fn cargo(args: &[&str], build: &BuildEnvironment) -> Result<(), ShimE
     let args = &args[usize::from(toolchain.is_some())..];
     match args {
         ["--version" | "-V" | "version", ..] => {
-            println!("cargo {VERSION} (the sandbox's stand-in)");
+            println!("cargo {VERSION} (the sandbox's shim)");
             Ok(())
         }
         ["build" | "b", ..] if std::env::var_os(super::NO_TOOLCHAIN).is_some() => Err(ShimError::usage(
@@ -24,7 +24,7 @@ pub(super) fn cargo(args: &[&str], build: &BuildEnvironment) -> Result<(), ShimE
         )),
         ["build" | "b", options @ ..] => copy_function(options, build),
         other => Err(ShimError::usage(format!(
-            "the sandbox's stand-in knows 'cargo build' only, not 'cargo {}'",
+            "the sandbox's shim supports only 'cargo build', not 'cargo {}'",
             other.join(" ")
         ))),
     }
@@ -50,20 +50,20 @@ fn copy_function(options: &[&str], build: &BuildEnvironment) -> Result<(), ShimE
         _ => "release",
     });
     let binary = output.join(BINARY);
-    eprintln!("   Sandbox: not compiling; thumbctl carries this function in itself and hands it over");
+    eprintln!("   Sandbox: not compiling; copying the function embedded in thumbctl");
     let program = match std::env::var_os(super::FUNCTION) {
         Some(program) => program.into(),
-        None => std::env::current_exe().map_err(ShimError::io("thumbctl's executable is not known"))?,
+        None => std::env::current_exe().map_err(ShimError::io("cannot find thumbctl's executable"))?,
     };
     super::apply_latency(super::COMPILE_DURATION);
-    // A copy, not a link: what a build does with its binary (strip, say) must not reach thumbctl. Where the file system
-    // can share the bytes, it does.
+    // A copy, not a link, since a build may change its binary, for example with strip. File systems with reflinks share
+    // the bytes.
     fs::create_dir_all(&output)
         .and_then(|()| match fs::remove_file(&binary) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
             _ => fs::copy(&program, &binary).map(drop),
         })
-        .map_err(ShimError::io(format!("cannot make {}", binary.display())))?;
+        .map_err(ShimError::io(format!("cannot create {}", binary.display())))?;
     eprintln!("    Finished `{BINARY}`");
     Ok(())
 }
@@ -82,13 +82,13 @@ fn value_of<'a>(options: &[&'a str], name: &str) -> Option<&'a str> {
 
 pub(super) fn rustc(args: &[&str]) -> Result<(), ShimError> {
     match args {
-        ["-V" | "--version"] => println!("rustc {VERSION} (the sandbox's stand-in)"),
+        ["-V" | "--version"] => println!("rustc {VERSION} (the sandbox's shim)"),
         ["-vV" | "-Vv"] | ["--version", "--verbose" | "-v"] => {
-            println!("rustc {VERSION} (the sandbox's stand-in)\nbinary: rustc\nhost: {}\nrelease: {VERSION}", host())
+            println!("rustc {VERSION} (the sandbox's shim)\nbinary: rustc\nhost: {}\nrelease: {VERSION}", host())
         }
         other => {
             return Err(ShimError::usage(format!(
-                "the sandbox's stand-in says its version only, it does not compile: 'rustc {}'",
+                "the sandbox's shim does not compile, it only prints its version: 'rustc {}'",
                 other.join(" ")
             )));
         }
@@ -96,9 +96,9 @@ pub(super) fn rustc(args: &[&str]) -> Result<(), ShimError> {
     Ok(())
 }
 
-/// Everything that rustup would fetch is as good as there: nothing is compiled.
+/// Does nothing, since nothing is compiled.
 pub(super) fn rustup(args: &[&str]) -> Result<(), ShimError> {
-    eprintln!("info: the sandbox's stand-in has nothing to do for 'rustup {}'", args.join(" "));
+    eprintln!("info: the sandbox's shim ignores 'rustup {}'", args.join(" "));
     Ok(())
 }
 
@@ -115,7 +115,7 @@ mod tests {
     use super::value_of;
 
     #[test]
-    fn an_option_is_not_taken_for_a_longer_one() {
+    fn option_is_not_confused_with_longer_one() {
         let options = ["--target-dir", "out", "--target=x"];
         assert_eq!(value_of(&options, "--target"), Some("x"));
         assert_eq!(value_of(&options, "--target-dir"), Some("out"));

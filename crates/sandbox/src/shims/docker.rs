@@ -1,4 +1,4 @@
-//! `docker`: login, build, tag, push, and the few questions that a buildspec asks of it.
+//! The `docker` shim: login, build, tag, push, pull, images, inspect, rmi and version.
 
 use std::io::Read as _;
 
@@ -40,22 +40,20 @@ pub(super) fn run(args: &[&str], build: &BuildEnvironment) -> Result<(), ShimErr
             Ok(())
         }
         ["--version" | "-v"] => {
-            println!("Docker version {VERSION}, the sandbox's stand-in");
+            println!("Docker version {VERSION}, the sandbox's shim");
             Ok(())
         }
         ["buildx", "version"] => {
-            println!("buildx {VERSION} (the sandbox's stand-in)");
+            println!("buildx {VERSION} (the sandbox's shim)");
             Ok(())
         }
-        // Set up for several platforms, where there is one builder for one.
+        // The only builder builds for one platform, so there is nothing to set up.
         ["buildx", "create" | "use" | "inspect" | "ls" | "rm", ..] => Ok(()),
-        ["run" | "exec" | "start" | "compose" | "create", ..] => Err(ShimError::usage(format!(
-            "'docker {}' is not in the sandbox: it builds and pushes images, it has no containers",
-            args.join(" ")
-        ))),
+        ["run" | "exec" | "start" | "compose" | "create", ..] => {
+            Err(ShimError::usage(format!("'docker {}' is not in the sandbox, which has no containers", args.join(" "))))
+        }
         other => Err(ShimError::usage(format!(
-            "the sandbox's stand-in knows login, build, tag, push, pull, images, inspect, rmi, version and info, not 'docker \
-             {}'",
+            "the sandbox's shim supports login, build, tag, push, pull, images, inspect, rmi, version and info, not 'docker {}'",
             other.join(" ")
         ))),
     }
@@ -68,14 +66,14 @@ fn pull(options: &[&str], build: &BuildEnvironment) -> Result<(), ShimError> {
     };
     let reference = ImageReference::read(name)?;
     if !docker_push::is_ecr(&reference.host) {
-        return Err(ShimError::usage(format!("{reference} is not in the sandbox, which pulls nothing from outside")));
+        return Err(ShimError::usage(format!("{reference} is not in the sandbox, which pulls only from its own ECR")));
     }
     let digest = docker_pull::pull(&reference, build)?;
     println!("Digest: {digest}\nStatus: Downloaded newer image for {reference}\n{reference}");
     Ok(())
 }
 
-/// The architecture of this machine, as docker names it.
+/// Docker's name of this machine's architecture.
 pub(super) fn architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
@@ -84,11 +82,11 @@ pub(super) fn architecture() -> &'static str {
     }
 }
 
-/// `docker version` and `docker info`, as far as their templates ask for what there is.
+/// The output of `docker version` and `docker info`, with a template's fields.
 fn version_info(options: &[&str]) -> Result<String, ShimError> {
     let format = match options {
         [] => {
-            return Ok(format!("Docker {VERSION}, the sandbox's stand-in, linux/{}", architecture()));
+            return Ok(format!("Docker {VERSION}, the sandbox's shim, linux/{}", architecture()));
         }
         ["--format" | "-f", format] => (*format).to_owned(),
         [one] => match one.strip_prefix("--format=") {
@@ -153,7 +151,7 @@ mod tests {
     use super::{architecture, version_info};
 
     #[test]
-    fn says_what_a_template_asks_for() {
+    fn template_fields_are_rendered() {
         let platform = version_info(&["--format", "{{.Server.Os}}/{{ .Server.Arch }}"]).unwrap();
         assert_eq!(platform, format!("linux/{}", architecture()));
         assert!(version_info(&["--format", "{{.Nothing}}"]).is_err());

@@ -1,7 +1,7 @@
-//! `docker build`: an OCI image from a Dockerfile, one layer for each COPY.
+//! `docker build`: builds an OCI image from a Dockerfile, with one layer per COPY.
 //!
-//! A base in the sandbox's own ECR is pulled. One from elsewhere is taken as empty, and RUN is skipped, both said in the
-//! output: there is no network to need and no container to run in.
+//! A base image in the sandbox's ECR is pulled. Others are replaced by an empty image, and RUN is skipped, both with a
+//! note in the output: builds need no network and no container.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,7 +18,7 @@ use super::words::VariableScope;
 use super::{BuildEnvironment, ShimError, docker_pull, docker_push, unpacked};
 use crate::storage::dir_handle::{DirEntry, DirHandle, Resolved};
 
-/// What the command line asks for.
+/// The options of the command line.
 #[derive(Default)]
 struct BuildOptions {
     tags: Vec<ImageReference>,
@@ -54,10 +54,10 @@ impl BuildOptions {
                 "--target" => options.target = Some(value()?.to_owned()),
                 "--iidfile" => options.id_file = Some(value()?.to_owned()),
                 "--build-arg" => {
-                    let given = value()?;
-                    let (name, value) = match given.split_once('=') {
+                    let build_arguments = value()?;
+                    let (name, value) = match build_arguments.split_once('=') {
                         Some((name, value)) => (name, value.to_owned()),
-                        None => (given, std::env::var(given).unwrap_or_default()),
+                        None => (build_arguments, std::env::var(build_arguments).unwrap_or_default()),
                     };
                     options.arguments.insert(name.to_owned(), value);
                 }
@@ -65,7 +65,7 @@ impl BuildOptions {
                     let (name, value) = value()?.split_once('=').unwrap_or_default();
                     options.labels.push((name.to_owned(), value.to_owned()));
                 }
-                // No attestations are made, asked for or not; there is one builder, and no cache.
+                // Ignored: there are no attestations, one builder, and no cache.
                 "--provenance" | "--sbom" | "--progress" | "--cache-from" | "--cache-to" | "--builder"
                 | "--network" => {
                     value()?;
@@ -73,7 +73,7 @@ impl BuildOptions {
                 "--output" | "-o" => match value()? {
                     "type=docker" => {}
                     "type=registry" | "type=image,push=true" => options.push = true,
-                    other => return Err(ShimError::usage(format!("the sandbox's stand-in has no output '{other}'"))),
+                    other => return Err(ShimError::usage(format!("the sandbox's shim has no output '{other}'"))),
                 },
                 "--load" | "--no-cache" | "--pull" | "--rm" | "--force-rm" => {}
                 "--quiet" | "-q" => options.quiet = true,
@@ -100,9 +100,7 @@ pub(super) fn run(args: &[&str], build: &BuildEnvironment) -> Result<(), ShimErr
     };
     let host = format!("linux/{}", architecture());
     if let Some(platform) = options.platform.as_deref().filter(|it| **it != host) {
-        return Err(ShimError::usage(format!(
-            "the platform is {platform}, but the sandbox builds for its own, {host}"
-        )));
+        return Err(ShimError::usage(format!("the platform is {platform}, but the sandbox builds for {host} only")));
     }
     let file = match &options.file {
         Some(file) => build.directory.join(file),
@@ -111,7 +109,7 @@ pub(super) fn run(args: &[&str], build: &BuildEnvironment) -> Result<(), ShimErr
     let (text, ignore) = read_dockerfile(&file, &context, &context_root)?;
     let dockerfile =
         Dockerfile::read(&text).map_err(|error| ShimError::usage(format!("dockerfile parse error: {error}")))?;
-    let wanted = match &options.target {
+    let target_stage = match &options.target {
         None => dockerfile.stages.len() - 1,
         Some(name) => find_stage(&dockerfile.stages, name)
             .ok_or_else(|| ShimError::usage(format!("target stage \"{name}\" could not be found")))?,
@@ -124,12 +122,12 @@ pub(super) fn run(args: &[&str], build: &BuildEnvironment) -> Result<(), ShimErr
         ignore,
         context: &context,
         dockerfile: &dockerfile,
-        given: &options.arguments,
+        build_arguments: &options.arguments,
         labels: &options.labels,
-        wanted,
-        done: BTreeMap::new(),
+        target_stage,
+        built: BTreeMap::new(),
     };
-    let digest = builder.stage(wanted)?;
+    let digest = builder.stage(target_stage)?;
     if let Some(file) = &options.id_file {
         fs::write(build.directory.join(file), &digest).map_err(ShimError::io(format!("cannot write {file}")))?;
     }
@@ -150,8 +148,8 @@ pub(super) fn run(args: &[&str], build: &BuildEnvironment) -> Result<(), ShimErr
     Ok(())
 }
 
-/// The Dockerfile's text, and what is ignored: by `<dockerfile>.dockerignore`, else by the context's `.dockerignore`. None
-/// of them is read outside of the context; a Dockerfile elsewhere is not read outside of its own directory.
+/// Reads the Dockerfile and `<dockerfile>.dockerignore`, or else the context's `.dockerignore`. Links must not lead out
+/// of the context, or out of the Dockerfile's own directory if it is elsewhere.
 fn read_dockerfile(file: &Path, context: &Path, context_root: &DirHandle) -> Result<(String, DockerIgnore), ShimError> {
     let failed = || format!("failed to read dockerfile {}", file.display());
     let is_plain = |path: &&Path| !path.components().any(|part| part == Component::ParentDir);
@@ -175,7 +173,7 @@ fn read_dockerfile(file: &Path, context: &Path, context_root: &DirHandle) -> Res
     Ok((dockerfile, DockerIgnore::default()))
 }
 
-/// The text of the file that `path` leads to within `root`, if it is one.
+/// The text of the file at `path` within `root`, if it is a file.
 fn read_text(root: &DirHandle, path: &Path) -> io::Result<Option<String>> {
     match root.resolve(path)?.map(|resolved| resolved.entry) {
         Some(DirEntry::File(file)) => io::read_to_string(file).map(Some),
@@ -195,24 +193,24 @@ struct DockerfileBuilder<'a> {
     context: &'a Path,
     ignore: DockerIgnore,
     dockerfile: &'a Dockerfile,
-    given: &'a BTreeMap<String, String>,
+    build_arguments: &'a BTreeMap<String, String>,
     labels: &'a [(String, String)],
-    wanted: usize,
-    /// The stages that are built, by their manifests' digests. What nothing needs is not built.
-    done: BTreeMap<usize, String>,
+    target_stage: usize,
+    /// The manifest digests of the built stages. Unneeded stages are not built.
+    built: BTreeMap<usize, String>,
 }
 
-/// Where a COPY takes its files from.
+/// The source root of a COPY.
 struct CopyRoot {
     root: DirHandle,
-    /// As messages call it.
+    /// Its name in messages.
     name: String,
     is_context: bool,
 }
 
-/// One source of a COPY that exists.
+/// An existing source of a COPY.
 struct CopySource {
-    /// As it was asked for, wildcards replaced: a link's own name is the one that its target gets.
+    /// The path with wildcards replaced. A link's target gets the link's name.
     path: PathBuf,
     resolved: Resolved,
 }
@@ -225,7 +223,7 @@ impl CopySource {
 
 impl<'a> DockerfileBuilder<'a> {
     fn stage(&mut self, index: usize) -> Result<String, ShimError> {
-        if let Some(digest) = self.done.get(&index) {
+        if let Some(digest) = self.built.get(&index) {
             return Ok(digest.clone());
         }
         let stage = &self.dockerfile.stages[index];
@@ -235,21 +233,21 @@ impl<'a> DockerfileBuilder<'a> {
         for instruction in &stage.instructions {
             self.apply(index, instruction, &mut image, &mut variables)?;
         }
-        if index == self.wanted {
+        if index == self.target_stage {
             for (name, value) in self.labels {
                 image.label(name, value);
             }
         }
         let digest = image.finish()?;
-        self.done.insert(index, digest.clone());
+        self.built.insert(index, digest.clone());
         Ok(digest)
     }
 
-    /// The variables that a `FROM` may use.
+    /// The variables available in `FROM`.
     fn globals(&self) -> VariableScope {
-        let mut variables = VariableScope { arguments: predefined(), ..VariableScope::default() };
+        let mut variables = VariableScope { arguments: platform_arguments(), ..VariableScope::default() };
         for (name, default) in &self.dockerfile.arguments {
-            let value = self.given.get(name).cloned();
+            let value = self.build_arguments.get(name).cloned();
             if let Some(value) = value.or_else(|| default.as_ref().map(|it| variables.expand(it))) {
                 variables.arguments.insert(name.clone(), value);
             }
@@ -271,11 +269,11 @@ impl<'a> DockerfileBuilder<'a> {
             eprintln!("FROM {name}: {digest}");
             return ImageBuilder::on(self.images, &digest);
         }
-        eprintln!("FROM {name}: the sandbox pulls nothing from outside, this base is empty in it");
+        eprintln!("FROM {name}: replaced by an empty image, since the sandbox pulls only from its own ECR");
         Ok(ImageBuilder::outside(self.images, name))
     }
 
-    /// An image that was built here, or that the sandbox's ECR has.
+    /// Finds an image built here or in the sandbox's ECR.
     fn image(&self, reference: &ImageReference) -> Result<Option<String>, ShimError> {
         match self.images.find(reference) {
             Ok((digest, _)) => Ok(Some(digest)),
@@ -293,15 +291,15 @@ impl<'a> DockerfileBuilder<'a> {
     ) -> Result<(), ShimError> {
         match instruction {
             Instruction::Arg(name, default) => {
-                let value = self.given.get(name).cloned();
+                let value = self.build_arguments.get(name).cloned();
                 let value = value.or_else(|| default.as_ref().map(|it| variables.expand(it)));
-                // One without a value takes that of before the first FROM.
+                // Without a value, the one before the first FROM applies.
                 if let Some(value) = value.or_else(|| self.globals().arguments.remove(name)) {
                     variables.arguments.insert(name.clone(), value);
                 }
             }
             Instruction::Env(pairs) => {
-                // All of one line are put in before any of them counts.
+                // All values of one line are expanded before any is set.
                 let pairs: Vec<_> =
                     pairs.iter().map(|(name, value)| (variables.expand(name), variables.expand(value))).collect();
                 for (name, value) in pairs {
@@ -320,7 +318,7 @@ impl<'a> DockerfileBuilder<'a> {
             Instruction::Entrypoint(words) => image.entrypoint(words),
             Instruction::Cmd(words) => image.command(words),
             Instruction::Run(command) => {
-                eprintln!("skipping RUN {command}: the sandbox has no container to run it in");
+                eprintln!("skipping RUN {command}: the sandbox has no containers");
             }
             Instruction::Copy(copy) => {
                 let from = self.copy_root(index, copy, variables)?;
@@ -345,17 +343,15 @@ impl<'a> DockerfileBuilder<'a> {
         if let Some(stage) = find_stage(&self.dockerfile.stages[..index], &from) {
             let digest = self.stage(stage)?;
             let root = open(&unpacked::unpack(self.images, &digest)?)?;
-            let skips = |it: &Instruction| matches!(it, Instruction::Run(_));
-            let why = match self.dockerfile.stages[stage].instructions.iter().any(skips) {
-                true => ", whose RUN was skipped: the sandbox has no container to run it in",
+            let is_run = |it: &Instruction| matches!(it, Instruction::Run(_));
+            let reason = match self.dockerfile.stages[stage].instructions.iter().any(is_run) {
+                true => ", whose RUN was skipped: the sandbox has no containers",
                 false => "",
             };
-            return Ok(CopyRoot { root, name: format!("stage {from}{why}"), is_context: false });
+            return Ok(CopyRoot { root, name: format!("stage {from}{reason}"), is_context: false });
         }
         let digest = self.image(&ImageReference::read(&from)?)?.ok_or_else(|| {
-            ShimError::usage(format!(
-                "COPY --from={from}: the sandbox pulls nothing from outside, it has no such image"
-            ))
+            ShimError::usage(format!("COPY --from={from}: no such image, and the sandbox pulls only from its own ECR"))
         })?;
         let root = open(&unpacked::unpack(self.images, &digest)?)?;
         Ok(CopyRoot { root, name: format!("image {from}"), is_context: false })
@@ -369,35 +365,33 @@ impl<'a> DockerfileBuilder<'a> {
         variables: &VariableScope,
     ) -> Result<(), ShimError> {
         let word = if copy.is_add { "ADD" } else { "COPY" };
-        let given: Vec<_> = copy.sources.iter().map(|source| variables.expand(source)).collect();
+        let build_arguments: Vec<_> = copy.sources.iter().map(|source| variables.expand(source)).collect();
         let target = variables.expand(&copy.target);
-        let what = format!("{word} {} {target}", given.join(" "));
+        let what = format!("{word} {} {target}", build_arguments.join(" "));
         eprintln!("{what}");
         let mut sources = Vec::new();
-        for given in &given {
-            if copy.is_add && (given.contains("://") || given.starts_with("git@")) {
-                return Err(ShimError::usage(format!("{what}: the sandbox fetches nothing from outside")));
+        for build_arguments in &build_arguments {
+            if copy.is_add && (build_arguments.contains("://") || build_arguments.starts_with("git@")) {
+                return Err(ShimError::usage(format!("{what}: the sandbox fetches nothing from other hosts")));
             }
-            let found = self.find(from, given)?;
+            let found = self.find(from, build_arguments)?;
             if found.is_empty() {
-                let path = given.trim_start_matches('/');
+                let path = build_arguments.trim_start_matches('/');
                 return Err(ShimError::usage(format!("{word} failed: \"/{path}\" not found in {}", from.name)));
             }
             sources.extend(found);
         }
         if copy.is_add && sources.iter().any(|source| is_archive(&source.resolved.entry)) {
-            return Err(ShimError::usage(format!(
-                "{what}: docker takes an archive apart here, which the sandbox does not"
-            )));
+            return Err(ShimError::usage(format!("{what}: the sandbox does not extract archives")));
         }
         let into_directory = target.ends_with('/') || sources.len() > 1 || target == "." || target.ends_with("/.");
         let destination = image.absolute(&target);
         let is_excluded = |path: &Path, is_directory: bool| {
-            from.is_context && self.ignore.has(path) && !(is_directory && self.ignore.takes_back())
+            from.is_context && self.ignore.has(path) && !(is_directory && self.ignore.has_exceptions())
         };
         image.layer(&what, copy.chmod, |layer| {
             for source in &sources {
-                // Of a directory, docker copies what is in it; a file keeps its name in a directory.
+                // Docker copies a directory's content; a file keeps its name in a directory.
                 let name = source.path.file_name().filter(|_| into_directory && !source.is_directory());
                 let destination = name.map_or_else(|| destination.clone(), |name| destination.join(name));
                 layer.add(&source.resolved.entry, &source.resolved.path, &destination, &is_excluded)?;
@@ -406,15 +400,18 @@ impl<'a> DockerfileBuilder<'a> {
         })
     }
 
-    /// What a source of a COPY names, wildcards and all. As in BuildKit, links are followed within the root.
-    fn find(&self, from: &CopyRoot, given: &str) -> Result<Vec<CopySource>, ShimError> {
-        let failed = || format!("COPY failed: {given} cannot be read in {}", from.name);
+    /// Finds the files of a COPY's source with wildcards. As in BuildKit, links are followed within the root.
+    fn find(&self, from: &CopyRoot, build_arguments: &str) -> Result<Vec<CopySource>, ShimError> {
+        let failed = || format!("COPY failed: {build_arguments} cannot be read in {}", from.name);
         let mut paths = vec![PathBuf::new()];
-        for part in Path::new(given).components() {
+        for part in Path::new(build_arguments).components() {
             let Component::Normal(part) = part else {
                 match part {
                     Component::ParentDir => {
-                        return Err(ShimError::usage(format!("COPY failed: {given} leads out of {}", from.name)));
+                        return Err(ShimError::usage(format!(
+                            "COPY failed: {build_arguments} leads out of {}",
+                            from.name
+                        )));
                     }
                     _ => continue,
                 }
@@ -450,8 +447,8 @@ impl<'a> DockerfileBuilder<'a> {
     }
 }
 
-/// What a Dockerfile may ask of the platform.
-fn predefined() -> BTreeMap<String, String> {
+/// The platform_arguments platform arguments.
+fn platform_arguments() -> BTreeMap<String, String> {
     let platform = format!("linux/{}", architecture());
     ["TARGET", "BUILD"]
         .iter()
@@ -462,13 +459,13 @@ fn predefined() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Whether docker's ADD would take the file apart: a tar archive, as it is or compressed.
+/// Whether docker's ADD would extract the file: a tar archive, plain or compressed.
 fn is_archive(entry: &DirEntry) -> bool {
     use std::os::unix::fs::FileExt as _;
 
     let DirEntry::File(file) = entry else { return false };
     let mut start = [0; 512];
-    // At its place, so that the file is still read from its beginning afterwards.
+    // Does not move the file's position.
     let length = file.read_at(&mut start, 0).unwrap_or(0);
     let start = &start[..length];
     start.get(257..262) == Some(b"ustar")

@@ -1,4 +1,4 @@
-//! `docker pull` of what the sandbox's own ECR has.
+//! `docker pull` from the sandbox's ECR.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,53 +16,53 @@ use crate::http_agent::{agent, reader_of};
 const ACCEPTED: &str =
     "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
 
-/// Fetches an image, and says the digest of its manifest.
+/// Pulls an image, and returns the digest of its manifest.
 pub(super) fn pull(reference: &ImageReference, build: &BuildEnvironment) -> Result<String, ShimError> {
     let base = base(&reference.host, build)?;
     let auth = build.login(&reference.host).ok_or_else(|| {
-        ShimError::usage(format!("no basic auth credentials for {}: docker login comes first", reference.host))
+        ShimError::usage(format!("no basic auth credentials for {}: run docker login first", reference.host))
     })?;
     let (agent, images) = (agent(), ImageStore::of(build));
     let get = |rest: &str| {
-        let answer = agent
+        let response = agent
             .get(format!("{base}/v2/{}/{rest}", reference.name))
             .header(REGISTRY_HEADER, &reference.host)
             .header("authorization", &auth)
             .header("accept", ACCEPTED)
             .call();
-        expect_success(format!("pulling {reference}"), answer)
+        expect_success(format!("pulling {reference}"), response)
     };
-    let damaged = |cause: String| ShimError::usage(format!("the manifest of {reference} cannot be used: {cause}"));
-    let mut answer = get(&format!("manifests/{}", reference.tag))?;
-    let text = answer.body_mut().read_to_vec().map_err(|cause| damaged(cause.to_string()))?;
-    // An index has no configuration of its own.
+    let damaged = |cause: String| ShimError::usage(format!("cannot use the manifest of {reference}: {cause}"));
+    let mut response = get(&format!("manifests/{}", reference.tag))?;
+    let text = response.body_mut().read_to_vec().map_err(|cause| damaged(cause.to_string()))?;
+    // An index has no configuration, and is refused.
     let manifest: OciManifest = serde_json::from_slice(&text).map_err(|cause| damaged(cause.to_string()))?;
     let known = [MANIFEST, "application/vnd.docker.distribution.manifest.v2+json", ""];
     if !known.contains(&manifest.media_type.as_str()) {
         return Err(damaged(format!("its type is {}", manifest.media_type)));
     }
     for part in manifest.layers.iter().chain([&manifest.config]) {
-        // It becomes a file's name.
+        // The digest becomes a file's name.
         let hex = part.digest.strip_prefix("sha256:").unwrap_or_default();
         if hex.len() != 64 || !hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-            return Err(damaged(format!("{} is no digest", part.digest)));
+            return Err(damaged(format!("{} is not a digest", part.digest)));
         }
         if images.path(&part.digest).is_file() {
             continue;
         }
-        let mut answer = get(&format!("blobs/{}", part.digest))?;
+        let mut response = get(&format!("blobs/{}", part.digest))?;
         let file = images.incoming()?;
         let mut out = HashingFile {
-            file: File::create(&file).map_err(ShimError::io("cannot keep a layer"))?,
+            file: File::create(&file).map_err(ShimError::io("cannot write a layer"))?,
             hash: Sha256::new(),
         };
-        io::copy(&mut reader_of(&mut answer, part.size), &mut out).map_err(ShimError::io("cannot keep a layer"))?;
+        io::copy(&mut reader_of(&mut response, part.size), &mut out).map_err(ShimError::io("cannot write a layer"))?;
         let hex = format!("{:x}", out.hash.finalize());
         if part.digest.strip_prefix("sha256:") != Some(&hex) {
             let _ = fs::remove_file(&file);
-            return Err(damaged(format!("{} arrived as sha256:{hex}", part.digest)));
+            return Err(damaged(format!("{} was received as sha256:{hex}", part.digest)));
         }
-        images.keep(&file, &hex)?;
+        images.store(&file, &hex)?;
     }
     let digest = images.add(&text)?;
     images.tag(reference, &digest)?;

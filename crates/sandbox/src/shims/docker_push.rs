@@ -1,4 +1,4 @@
-//! `docker push`: what the registry does not have yet, streamed to it, and the manifest last.
+//! `docker push`: streams the missing blobs to the registry, then the manifest.
 
 use std::fs::File;
 
@@ -11,16 +11,16 @@ use super::{BuildEnvironment, ShimError, expect_success};
 use crate::ecr::REGISTRY_HEADER;
 use crate::http_agent::agent;
 
-/// Whether a registry is ECR's, by its host.
+/// Whether a registry's host is ECR's.
 pub(super) fn is_ecr(host: &str) -> bool {
     host.contains(".dkr.ecr.") && host.ends_with(".amazonaws.com")
 }
 
-/// Where the requests to a registry go: to the sandbox, if it is one of its own.
+/// The base URL of a registry: the sandbox, if the host is ECR's.
 pub(super) fn base<'a>(host: &str, build: &'a BuildEnvironment) -> Result<&'a str, ShimError> {
     if !is_ecr(host) {
         return Err(ShimError::usage(format!(
-            "the registry '{host}' is not one of the sandbox: <account>.dkr.ecr.<region>.amazonaws.com"
+            "the registry '{host}' is not the sandbox's: <account>.dkr.ecr.<region>.amazonaws.com"
         )));
     }
     build.endpoint()
@@ -34,7 +34,7 @@ pub(super) fn run(reference: &ImageReference, build: &BuildEnvironment) -> Resul
     let push = ImagePush {
         base: base(&reference.host, build)?,
         auth: build.login(&reference.host).ok_or_else(|| {
-            ShimError::usage(format!("no basic auth credentials for {}: docker login comes first", reference.host))
+            ShimError::usage(format!("no basic auth credentials for {}: run docker login first", reference.host))
         })?,
         agent: agent(),
         reference,
@@ -45,14 +45,14 @@ pub(super) fn run(reference: &ImageReference, build: &BuildEnvironment) -> Resul
         push.part(part, &images)?;
     }
     let url = push.url(&format!("manifests/{}", reference.tag));
-    let answer = push
+    let response = push
         .agent
         .put(&url)
         .header(REGISTRY_HEADER, &reference.host)
         .header("authorization", &push.auth)
         .header("content-type", &manifest.media_type)
         .send(&*text);
-    expect_success(format!("pushing the manifest of {reference}"), answer)?;
+    expect_success(format!("pushing the manifest of {reference}"), response)?;
     println!("{}: digest: {digest} size: {}", reference.tag, text.len());
     Ok(())
 }
@@ -74,17 +74,17 @@ impl ImagePush<'_> {
             .header(REGISTRY_HEADER, &self.reference.host)
             .header("authorization", &self.auth)
             .call();
-        if known.is_ok_and(|answer| answer.status().is_success()) {
+        if known.is_ok_and(|response| response.status().is_success()) {
             println!("{short}: Layer already exists");
             return Ok(());
         }
-        let begun = self
+        let started = self
             .agent
             .post(self.url("blobs/uploads/"))
             .header(REGISTRY_HEADER, &self.reference.host)
             .header("authorization", &self.auth)
             .send_empty();
-        let location = location(&expect_success(what(), begun)?);
+        let location = location(&expect_success(what(), started)?);
         let separator = if location.contains('?') { '&' } else { '?' };
         let file = File::open(images.path(&part.digest)).map_err(ShimError::io(what()))?;
         let sent = self
@@ -105,7 +105,7 @@ impl ImagePush<'_> {
     }
 }
 
-/// Where to go on; the sandbox answers with a path.
-fn location(answer: &Response<Body>) -> String {
-    answer.headers().get("location").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+/// The upload's location; the sandbox returns a path.
+fn location(response: &Response<Body>) -> String {
+    response.headers().get("location").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }

@@ -1,4 +1,4 @@
-//! Dockerfiles: their stages, and what each stage's instructions say. Variables are not put in yet.
+//! Parses Dockerfiles into stages and instructions, without expanding variables.
 
 use super::words;
 
@@ -14,23 +14,23 @@ pub(super) enum Instruction {
     Expose(Vec<String>),
     Entrypoint(Vec<String>),
     Cmd(Vec<String>),
-    /// Not run: there is no container to run it in.
+    /// Skipped: there are no containers.
     Run(String),
 }
 
 /// `COPY`, or `ADD` of files.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct CopyInstruction {
-    /// Another stage or image; without, the context.
+    /// Another stage or image; `None` for the context.
     pub(super) from: Option<String>,
     pub(super) chmod: Option<u32>,
     pub(super) sources: Vec<String>,
     pub(super) target: String,
-    /// Whether it is an `ADD`, which takes archives apart and fetches addresses.
+    /// Whether it is an `ADD`, which extracts archives and fetches URLs.
     pub(super) is_add: bool,
 }
 
-/// What begins with a `FROM`.
+/// A build stage, which starts with a `FROM`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Stage {
     pub(super) image: String,
@@ -38,7 +38,7 @@ pub(super) struct Stage {
     pub(super) instructions: Vec<Instruction>,
 }
 
-/// What a Dockerfile says.
+/// A parsed Dockerfile.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Dockerfile {
     /// `ARG`s before the first `FROM`.
@@ -46,14 +46,14 @@ pub(super) struct Dockerfile {
     pub(super) stages: Vec<Stage>,
 }
 
-/// Why a text is no Dockerfile.
+/// An invalid Dockerfile.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(super) enum DockerfileError {
     #[error("line {line}: unknown instruction: {word}")]
     Unknown { line: usize, word: String },
     #[error("line {line}: {word} {why}")]
     Invalid { line: usize, word: String, why: &'static str },
-    #[error("there is no FROM")]
+    #[error("the Dockerfile has no FROM")]
     NoStage,
 }
 
@@ -81,7 +81,7 @@ impl Dockerfile {
             match (file.stages.last_mut(), found) {
                 (_, None) if !known(&word) => return Err(DockerfileError::Unknown { line, word }),
                 (None, Some(Instruction::Arg(name, default))) => file.arguments.push((name, default)),
-                (None, _) => return Err(invalid("must not stand before FROM")),
+                (None, _) => return Err(invalid("must not come before FROM")),
                 (Some(stage), found) => stage.instructions.extend(found),
             }
         }
@@ -89,7 +89,7 @@ impl Dockerfile {
     }
 }
 
-/// Whether it is an instruction at all; some say nothing that a function needs.
+/// Whether the word is an instruction, including the ignored ones.
 fn known(word: &str) -> bool {
     matches!(
         word,
@@ -154,22 +154,22 @@ fn copy(rest: &str, is_add: bool) -> Result<CopyInstruction, &'static str> {
                 copy.chmod = Some(u32::from_str_radix(mode, 8).map_err(|_| "has a --chmod that is not octal")?);
             }
             Some(("from", from)) if !is_add => copy.from = Some(from.to_owned()),
-            // Owners do not matter: Lambda runs the function as a user that it chooses.
+            // Owners do not matter: Lambda chooses the user of the function.
             Some(("chown" | "link", _)) => {}
             None if option == "link" => {}
-            _ => return Err("has an option that the sandbox does not know"),
+            _ => return Err("has an unsupported option"),
         }
     }
     let mut words: Vec<String> = serde_json::from_str(rest).unwrap_or_else(|_| words::split(rest));
     copy.target = words.pop().filter(|_| !words.is_empty()).ok_or("needs a source and a target")?;
     if words.iter().any(|word| word.starts_with("<<")) {
-        return Err("of a here-document is not supported by the sandbox");
+        return Err("with a here-document is not supported by the sandbox");
     }
     copy.sources = words;
     Ok(copy)
 }
 
-/// `NAME=value …`, or the old `NAME value`.
+/// Reads `NAME=value …` or the legacy form `NAME value`.
 fn pairs(rest: &str) -> Result<Vec<(String, String)>, &'static str> {
     let words = words::split(rest);
     if words.first().is_some_and(|first| !first.contains('=')) {
@@ -183,26 +183,26 @@ fn pairs(rest: &str) -> Result<Vec<(String, String)>, &'static str> {
     words.iter().map(pair).collect()
 }
 
-/// A command as a list; one that is written as text is for a shell.
+/// A command as a list; the shell form becomes a command of `/bin/sh`.
 fn command(rest: &str) -> Vec<String> {
     serde_json::from_str(rest).unwrap_or_else(|_| vec!["/bin/sh".to_owned(), "-c".to_owned(), rest.to_owned()])
 }
 
-/// Lines with those that go on joined, without comments; each with the number it began at.
+/// Logical lines without comments: continued lines are joined. Each has its first line's number.
 fn logical_lines(text: &str) -> Vec<(usize, String)> {
     let mut lines: Vec<(usize, String)> = Vec::new();
     let mut continues = false;
     let mut document = None;
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
-        // A here-document belongs to the RUN that it follows, which is not run.
+        // A here-document belongs to the RUN before it, which is skipped.
         if let Some(end) = &document {
             if line == end {
                 document = None;
             }
             continue;
         }
-        // A comment may stand in the middle of an instruction, too.
+        // Comments may also be inside an instruction.
         if line.starts_with('#') || (line.is_empty() && !continues) {
             continue;
         }
@@ -211,7 +211,7 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
             None => (line, false),
         };
         match lines.last_mut().filter(|_| continues) {
-            Some((_, begun)) => begun.push_str(line),
+            Some((_, started)) => started.push_str(line),
             None => lines.push((index + 1, line.to_owned())),
         }
         continues = more;
@@ -222,7 +222,7 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
     lines
 }
 
-/// The word that ends a RUN's or COPY's here-document, if the line begins one.
+/// The word that ends a here-document, if the line starts one.
 fn here_document(line: &str) -> Option<String> {
     let (word, rest) = line.split_once(char::is_whitespace)?;
     let takes_one = ["RUN", "COPY", "ADD"].iter().any(|it| word.eq_ignore_ascii_case(it));
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_stages_and_their_instructions() {
+    fn stages_and_instructions_are_read() {
         let file = Dockerfile::read(
             "# comment\nARG MODE=default\nFROM --platform=$BUILDPLATFORM rust:1 AS Build\nRUN <<END\nFROM nothing\nEND\nFROM \
              scratch\nENV A=\"x y\" B=${MODE}\nCOPY --chmod=755 app \\\n  # why\n  /bin/$A/\nCOPY --from=build a \
@@ -281,19 +281,19 @@ mod tests {
     }
 
     #[test]
-    fn says_where_and_what_it_does_not_take() {
+    fn errors_name_line_and_instruction() {
         let message = |text| Dockerfile::read(text).unwrap_err().to_string();
-        assert_eq!(message(""), "there is no FROM");
+        assert_eq!(message(""), "the Dockerfile has no FROM");
         assert_eq!(message("FROM scratch\nFOO x\n"), "line 2: unknown instruction: FOO");
         assert_eq!(message("FROM scratch\nCOPY a\n"), "line 2: COPY needs a source and a target");
         assert_eq!(message("FROM scratch\n\nENV\n"), "line 3: ENV needs an argument");
-        assert!(message("COPY a b\n").contains("must not stand before FROM"));
-        assert!(message("FROM scratch\nADD --checksum=x a b\n").contains("does not know"));
+        assert!(message("COPY a b\n").contains("must not come before FROM"));
+        assert!(message("FROM scratch\nADD --checksum=x a b\n").contains("unsupported option"));
     }
 
     proptest! {
         #[test]
-        fn no_text_is_too_strange(text in "((FROM|COPY|ARG|ENV|RUN|ADD|CMD|x|--from=|<<E|E)[ =\\\\\"'\n$\\{\\}\\[\\]a-c]{0,6}){0,20}") {
+        fn any_text_is_read_without_panic(text in "((FROM|COPY|ARG|ENV|RUN|ADD|CMD|x|--from=|<<E|E)[ =\\\\\"'\n$\\{\\}\\[\\]a-c]{0,6}){0,20}") {
             let _ = Dockerfile::read(&text);
         }
     }

@@ -1,11 +1,11 @@
-//! `.dockerignore`, and the wildcards that it shares with COPY.
+//! `.dockerignore`, and its wildcards, which COPY uses too.
 
 use std::path::Path;
 
-/// What of a build's context counts as not there.
+/// The ignored paths of a build's context.
 #[derive(Debug, Default)]
 pub(super) struct DockerIgnore {
-    /// Patterns, and whether each takes back what was ignored before; the last one that fits decides.
+    /// The patterns, and whether each is an exception; the last match decides.
     patterns: Vec<(Vec<String>, bool)>,
 }
 
@@ -13,27 +13,27 @@ impl DockerIgnore {
     pub(super) fn read(text: &str) -> Self {
         let patterns =
             text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(|line| {
-                let (pattern, back) = line.strip_prefix('!').map_or((line, false), |pattern| (pattern, true));
-                (parts(pattern), back)
+                let (pattern, is_exception) = line.strip_prefix('!').map_or((line, false), |pattern| (pattern, true));
+                (parts(pattern), is_exception)
             });
         Self { patterns: patterns.filter(|(parts, _)| !parts.is_empty()).collect() }
     }
 
-    /// Whether a path within the context is ignored, by itself or with a directory above it.
+    /// Whether a path of the context is ignored, itself or by a parent directory.
     pub(super) fn has(&self, path: &Path) -> bool {
         let path = parts(&path.to_string_lossy());
         let mut ignored = false;
-        for (pattern, back) in &self.patterns {
-            if (1..=path.len()).any(|length| fits(pattern, &path[..length])) {
-                ignored = !back;
+        for (pattern, is_exception) in &self.patterns {
+            if (1..=path.len()).any(|length| matches_path(pattern, &path[..length])) {
+                ignored = !is_exception;
             }
         }
         ignored
     }
 
-    /// Whether something beneath an ignored directory may be there all the same.
-    pub(super) fn takes_back(&self) -> bool {
-        self.patterns.iter().any(|(_, back)| *back)
+    /// Whether there are exceptions, so that files in an ignored directory may be included.
+    pub(super) fn has_exceptions(&self) -> bool {
+        self.patterns.iter().any(|(_, is_exception)| *is_exception)
     }
 }
 
@@ -41,17 +41,17 @@ fn parts(path: &str) -> Vec<String> {
     path.split('/').filter(|part| !part.is_empty() && *part != ".").map(str::to_owned).collect()
 }
 
-/// Whether a path fits a pattern, part by part; `**` stands for any number of parts.
-fn fits(pattern: &[String], path: &[String]) -> bool {
+/// Whether a path matches a pattern by parts; `**` matches any number of parts.
+fn matches_path(pattern: &[String], path: &[String]) -> bool {
     match (pattern, path) {
         ([], []) => true,
-        ([any, rest @ ..], _) if any == "**" => (0..=path.len()).any(|skipped| fits(rest, &path[skipped..])),
-        ([part, rest @ ..], [name, below @ ..]) => matches(part, name) && fits(rest, below),
+        ([any, rest @ ..], _) if any == "**" => (0..=path.len()).any(|skipped| matches_path(rest, &path[skipped..])),
+        ([part, rest @ ..], [name, below @ ..]) => matches(part, name) && matches_path(rest, below),
         _ => false,
     }
 }
 
-/// Whether a name fits a pattern with `*`, `?` and `[a-z]`.
+/// Whether a name matches a pattern with `*`, `?` and `[a-z]`.
 pub(super) fn matches(pattern: &str, name: &str) -> bool {
     let (mut pattern, mut name) = (pattern.chars(), name.chars());
     match pattern.next() {
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_pattern_that_fits_decides() {
+    fn last_matching_pattern_decides() {
         let ignore = DockerIgnore::read("# why\ntarget\n*.log\n**/*.tmp\n!keep.log\nnode_modules/**/test\n");
         for (path, ignored) in [
             ("target", true),
@@ -98,11 +98,11 @@ mod tests {
         ] {
             assert_eq!(ignore.has(Path::new(path)), ignored, "{path}");
         }
-        assert!(ignore.takes_back());
+        assert!(ignore.has_exceptions());
     }
 
     #[test]
-    fn names_fit_wildcards() {
+    fn wildcards_match_names() {
         for (pattern, name, fit) in [
             ("*", "", true),
             ("a*c", "abbc", true),

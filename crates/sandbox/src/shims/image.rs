@@ -1,4 +1,4 @@
-//! An image in the making: what a stage's instructions add to its base.
+//! Builds an image from its base and a stage's instructions.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,22 +15,22 @@ use super::tarball::Tarball;
 pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
-/// What docker gives an image that says nothing.
+/// Docker's default `PATH`.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// An image in the making.
+/// An image being built.
 pub(super) struct ImageBuilder<'a> {
     images: &'a ImageStore,
     config: Map<String, Value>,
     layers: Vec<BlobDescriptor>,
-    /// The hashes of the layers' archives, uncompressed.
+    /// The hashes of the uncompressed layers.
     diff_ids: Vec<String>,
-    /// Whether this stage has said what to run: a base's CMD does not outlive a new ENTRYPOINT.
+    /// Whether this stage has set CMD. A new ENTRYPOINT drops the base's CMD.
     has_command: bool,
 }
 
 impl<'a> ImageBuilder<'a> {
-    /// `FROM scratch`.
+    /// An image from `scratch`.
     pub(super) fn empty(images: &'a ImageStore) -> Self {
         let mut image =
             Self { images, config: Map::new(), layers: Vec::new(), diff_ids: Vec::new(), has_command: false };
@@ -38,8 +38,7 @@ impl<'a> ImageBuilder<'a> {
         image
     }
 
-    /// On an image that comes from outside of the sandbox: without its files, but what Lambda's own base images for
-    /// binaries say of themselves is known.
+    /// An image from an external base, without its files. Lambda's base images for binaries store their configuration.
     pub(super) fn outside(images: &'a ImageStore, name: &str) -> Self {
         let mut image = Self::empty(images);
         if name.contains("/lambda/provided") {
@@ -52,13 +51,13 @@ impl<'a> ImageBuilder<'a> {
                 image.set_env(name, value);
             }
             image.config.insert("WorkingDir".to_owned(), json!("/var/task"));
-            // Theirs is a script that starts this.
+            // The original entry point is a script that starts this.
             image.config.insert("Entrypoint".to_owned(), json!(["/var/runtime/bootstrap"]));
         }
         image
     }
 
-    /// On an image that is kept, by the digest of its manifest.
+    /// An image from a stored image, by its manifest's digest.
     pub(super) fn on(images: &'a ImageStore, digest: &str) -> Result<Self, ShimError> {
         let manifest = images.manifest(digest)?;
         let config = images.json(&manifest.config.digest)?;
@@ -72,7 +71,7 @@ impl<'a> ImageBuilder<'a> {
         })
     }
 
-    /// The variables that it sets.
+    /// The image's variables.
     pub(super) fn environment(&self) -> BTreeMap<String, String> {
         let all = self.config.get("Env").and_then(Value::as_array).into_iter().flatten();
         let pairs = all.filter_map(|one| one.as_str()?.split_once('='));
@@ -85,7 +84,7 @@ impl<'a> ImageBuilder<'a> {
             let prefix = format!("{name}=");
             let line = json!(format!("{name}={value}"));
             match all.iter_mut().find(|other| other.as_str().is_some_and(|it| it.starts_with(&prefix))) {
-                Some(there) => *there = line,
+                Some(existing) => *existing = line,
                 None => all.push(line),
             }
         }
@@ -116,27 +115,27 @@ impl<'a> ImageBuilder<'a> {
         self.has_command = true;
     }
 
-    /// `WORKDIR`, which makes the directory, too.
+    /// Sets `WORKDIR` and creates the directory.
     pub(super) fn work_dir(&mut self, path: &str) -> Result<(), ShimError> {
         let directory = self.absolute(path);
         self.config.insert("WorkingDir".to_owned(), json!(directory.display().to_string()));
         self.layer(&format!("WORKDIR {path}"), None, |layer| layer.directory(&directory))
     }
 
-    /// A path in the image, seen from its working directory.
+    /// The absolute form of a path in the image.
     pub(super) fn absolute(&self, path: &str) -> PathBuf {
         let start = self.config.get("WorkingDir").and_then(Value::as_str).unwrap_or("/");
-        let mut whole = PathBuf::from("/");
+        let mut absolute_path = PathBuf::from("/");
         for part in Path::new(start).join(path).components() {
             match part {
                 Component::ParentDir => {
-                    whole.pop();
+                    absolute_path.pop();
                 }
-                Component::Normal(name) => whole.push(name),
+                Component::Normal(name) => absolute_path.push(name),
                 _ => {}
             }
         }
-        whole
+        absolute_path
     }
 
     /// Adds a layer.
@@ -155,9 +154,9 @@ impl<'a> ImageBuilder<'a> {
             let _ = fs::remove_file(&file);
             ShimError::Io { what: format!("cannot write the layer of {what}"), cause }
         })?;
-        self.images.keep(&file, &written.hex)?;
+        self.images.store(&file, &written.hex)?;
         let digest = format!("sha256:{}", written.hex);
-        // Uncompressed: a layer's digest is its diff id.
+        // A layer is uncompressed, so its digest is its diff id.
         self.diff_ids.push(digest.clone());
         self.layers.push(BlobDescriptor { media_type: LAYER.to_owned(), digest, size: written.size });
         Ok(())
@@ -167,7 +166,7 @@ impl<'a> ImageBuilder<'a> {
         self.config.entry(name).or_insert_with(|| json!({}))
     }
 
-    /// Writes configuration and manifest, and says the manifest's digest; the same files give the same one.
+    /// Writes configuration and manifest, and returns the manifest's digest, which is reproducible.
     pub(super) fn finish(self) -> Result<String, ShimError> {
         let config = json!({
             "architecture": architecture(),
@@ -188,7 +187,7 @@ impl<'a> ImageBuilder<'a> {
             layers: self.layers,
         };
         let text = serde_json::to_vec(&manifest)
-            .map_err(|cause| ShimError::usage(format!("the manifest cannot be written: {cause}")))?;
+            .map_err(|cause| ShimError::usage(format!("cannot write the manifest: {cause}")))?;
         self.images.add(&text)
     }
 }

@@ -1,4 +1,4 @@
-//! Images that a build has made, in its home directory: blobs by hash, and names that point at manifests.
+//! The images of a build, in its home directory: blobs by hash, and names of manifests.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::reference::ImageReference;
 use super::{BuildEnvironment, ShimError};
 
-/// A part of an image, as a manifest lists it.
+/// A descriptor of a manifest's blob.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct BlobDescriptor {
@@ -24,7 +24,7 @@ pub(super) struct BlobDescriptor {
 #[serde(rename_all = "camelCase")]
 pub(super) struct OciManifest {
     pub(super) schema_version: u8,
-    /// OCI lets it be left out.
+    /// Optional in OCI.
     #[serde(default)]
     pub(super) media_type: String,
     pub(super) config: BlobDescriptor,
@@ -41,29 +41,29 @@ impl ImageStore {
         Self { directory: build.home.join(".thumbctl-images") }
     }
 
-    /// A new file to write a blob into; [`Self::keep`] gives it its name.
+    /// Returns the path of a new blob's file, to be stored by [`Self::store`].
     pub(super) fn incoming(&self) -> Result<PathBuf, ShimError> {
         let path = self.directory.join(format!("incoming-{}", uuid::Uuid::new_v4()));
         fs::create_dir_all(&self.directory)
-            .map_err(ShimError::io(format!("cannot make {}", self.directory.display())))?;
+            .map_err(ShimError::io(format!("cannot create {}", self.directory.display())))?;
         Ok(path)
     }
 
-    /// Keeps a file that was written as the blob with this hash.
-    pub(super) fn keep(&self, file: &std::path::Path, hex: &str) -> Result<(), ShimError> {
-        fs::rename(file, self.blob(hex)).map_err(ShimError::io("cannot keep a layer"))
+    /// Stores a written file as the blob with this hash.
+    pub(super) fn store(&self, file: &std::path::Path, hex: &str) -> Result<(), ShimError> {
+        fs::rename(file, self.blob(hex)).map_err(ShimError::io("cannot store a layer"))
     }
 
-    /// Keeps bytes, and says their digest.
+    /// Stores bytes, and returns their digest.
     pub(super) fn add(&self, bytes: &[u8]) -> Result<String, ShimError> {
         let hex = format!("{:x}", Sha256::digest(bytes));
         let file = self.incoming()?;
         fs::write(&file, bytes).map_err(ShimError::io(format!("cannot write {}", file.display())))?;
-        self.keep(&file, &hex)?;
+        self.store(&file, &hex)?;
         Ok(format!("sha256:{hex}"))
     }
 
-    /// Where the blob with this digest is.
+    /// The path of the blob with this digest.
     pub(super) fn path(&self, digest: &str) -> PathBuf {
         self.blob(digest.strip_prefix("sha256:").unwrap_or(digest))
     }
@@ -86,17 +86,17 @@ impl ImageStore {
     }
 
     fn read(&self, digest: &str) -> Result<Vec<u8>, ShimError> {
-        fs::read(self.path(digest)).map_err(ShimError::io(format!("{digest} is gone")))
+        fs::read(self.path(digest)).map_err(ShimError::io(format!("{digest} is missing")))
     }
 
-    /// Makes a name point at a manifest.
+    /// Sets a name for a manifest.
     pub(super) fn tag(&self, reference: &ImageReference, digest: &str) -> Result<(), ShimError> {
         let mut names = self.names();
         names.insert(reference.to_string(), digest.to_owned());
         self.write_names(&names)
     }
 
-    /// Forgets a name.
+    /// Removes a name.
     pub(super) fn untag(&self, reference: &ImageReference) -> Result<(), ShimError> {
         let mut names = self.names();
         if names.remove(&reference.to_string()).is_none() {
@@ -107,22 +107,22 @@ impl ImageStore {
 
     fn write_names(&self, names: &BTreeMap<String, String>) -> Result<(), ShimError> {
         let text =
-            serde_json::to_vec(names).map_err(|cause| ShimError::usage(format!("names cannot be written: {cause}")))?;
+            serde_json::to_vec(names).map_err(|cause| ShimError::usage(format!("cannot write names: {cause}")))?;
         fs::write(self.names_file(), text).map_err(ShimError::io("cannot write the images' names"))
     }
 
-    /// The manifest that a name points at: its digest and its text.
+    /// The digest and text of a name's manifest.
     pub(super) fn find(&self, reference: &ImageReference) -> Result<(String, String), ShimError> {
         let digest = self
             .names()
             .remove(&reference.to_string())
             .ok_or_else(|| ShimError::usage(format!("An image does not exist locally with the tag: {reference}")))?;
         let text = fs::read_to_string(self.path(&digest))
-            .map_err(ShimError::io(format!("the manifest of {reference} is gone")))?;
+            .map_err(ShimError::io(format!("the manifest of {reference} is missing")))?;
         Ok((digest, text))
     }
 
-    /// All names with the digests they point at.
+    /// All names and their digests.
     pub(super) fn names(&self) -> BTreeMap<String, String> {
         fs::read(self.names_file()).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
     }

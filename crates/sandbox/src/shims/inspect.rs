@@ -1,4 +1,4 @@
-//! `docker images`, `docker inspect` and `docker rmi`: what is kept, shown and forgotten.
+//! `docker images`, `docker inspect` and `docker rmi`.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::images::ImageStore;
 use super::reference::ImageReference;
 use super::{BuildEnvironment, ShimError};
 
-/// `docker images`, as a table or as ids.
+/// Handles `docker images`, as a table or as ids.
 pub(super) fn list(options: &[&str], build: &BuildEnvironment) -> Result<(), ShimError> {
     let mut quiet = false;
     for option in options {
@@ -14,7 +14,7 @@ pub(super) fn list(options: &[&str], build: &BuildEnvironment) -> Result<(), Shi
             "-q" | "--quiet" => quiet = true,
             "-a" | "--all" | "--no-trunc" => {}
             other => {
-                return Err(ShimError::usage(format!("the sandbox's stand-in does not know 'docker images {other}'")));
+                return Err(ShimError::usage(format!("the sandbox's shim does not support 'docker images {other}'")));
             }
         }
     }
@@ -35,7 +35,7 @@ pub(super) fn list(options: &[&str], build: &BuildEnvironment) -> Result<(), Shi
     Ok(())
 }
 
-/// `docker inspect`: all of it, or what a template asks for.
+/// Handles `docker inspect`, in full or with a template.
 pub(super) fn inspect(options: &[&str], build: &BuildEnvironment) -> Result<(), ShimError> {
     let (mut format, mut names) = (None, Vec::new());
     let mut options = options.iter();
@@ -84,7 +84,7 @@ fn describe(images: &ImageStore, name: &str) -> Result<Value, ShimError> {
     }))
 }
 
-/// A template with the fields of a value: `{{.Config.User}}`, `{{json .Config}}`, `{{index .RepoDigests 0}}`.
+/// Renders a template with a value's fields: `{{.Config.User}}`, `{{json .Config}}`, `{{index .RepoDigests 0}}`.
 pub(super) fn render_template(format: &str, value: &Value) -> Result<String, ShimError> {
     let mut out = String::new();
     let mut rest = format;
@@ -96,16 +96,16 @@ pub(super) fn render_template(format: &str, value: &Value) -> Result<String, Shi
         let found = |path: &str| {
             let parts = path.strip_prefix('.').filter(|_| path.len() > 1);
             let found = parts.and_then(|parts| parts.split('.').try_fold(value, |value, part| value.get(part)));
-            found.ok_or_else(|| ShimError::usage(format!("the sandbox's stand-in has no field {path}")))
+            found.ok_or_else(|| ShimError::usage(format!("the sandbox's shim has no field {path}")))
         };
         match words[..] {
             ["json", path] => out.push_str(&found(path)?.to_string()),
             ["index", path, index] => {
                 let item = index.parse::<usize>().ok().and_then(|index| found(path).ok()?.get(index));
-                out.push_str(&text(item.ok_or_else(|| ShimError::usage(format!("there is no {path} {index}")))?));
+                out.push_str(&text(item.ok_or_else(|| ShimError::usage(format!("no item {index} in {path}")))?));
             }
             [path] => out.push_str(&text(found(path)?)),
-            _ => return Err(ShimError::usage(format!("the sandbox's stand-in cannot fill in '{field}'"))),
+            _ => return Err(ShimError::usage(format!("the sandbox's shim does not support '{field}'"))),
         }
         rest = after;
     }
@@ -117,7 +117,7 @@ fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// `docker rmi`: the names go, and with the build all the rest.
+/// Handles `docker rmi`: removes the names. Blobs are deleted with the build.
 pub(super) fn remove(names: &[&str], build: &BuildEnvironment) -> Result<(), ShimError> {
     let images = ImageStore::of(build);
     for name in names.iter().filter(|name| !name.starts_with('-')) {
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_what_a_template_asks_for() {
+    fn template_fields_are_rendered() {
         let value = json!({ "Server": { "Os": "linux", "Arch": "amd64" }, "Digests": ["a@b"] });
         assert_eq!(render_template("{{.Server.Os}}/{{ .Server.Arch }}", &value).unwrap(), "linux/amd64");
         assert_eq!(render_template("{{index .Digests 0}} {{json .Digests}}", &value).unwrap(), "a@b [\"a@b\"]");

@@ -1,26 +1,26 @@
-//! Names of images: `[registry/]name[:tag]` or `[registry/]name@digest`.
+//! Image references: `[registry/]name[:tag]` or `[registry/]name@digest`.
 
 use super::ShimError;
 
-/// An image's name, taken apart.
+/// A parsed image reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ImageReference {
-    /// Empty for an image that has no registry in its name.
+    /// Empty without a registry.
     pub(super) host: String,
     pub(super) name: String,
-    /// Or a digest.
+    /// The tag or digest.
     pub(super) tag: String,
 }
 
 impl ImageReference {
     pub(super) fn read(text: &str) -> Result<Self, ShimError> {
-        // As docker decides: a first part with a dot or a port, or localhost, is a registry.
+        // Docker's rule: a first part with a dot or port, or localhost, is a registry.
         let (host, path) = match text.split_once('/') {
             Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => (host, path),
             _ => ("", text),
         };
         if let Some((name, digest)) = path.split_once('@') {
-            // A tag beside a digest says nothing more.
+            // A digest overrides a tag.
             let name = name.split_once(':').map_or(name, |(name, _)| name);
             let of_name = Self::read(name).ok().filter(|_| digest.len() == 71 && digest.starts_with("sha256:"));
             let of_name = of_name.ok_or_else(|| ShimError::usage(format!("invalid reference format: '{text}'")))?;
@@ -57,7 +57,7 @@ mod tests {
     use super::ImageReference;
 
     #[test]
-    fn a_first_part_with_a_dot_or_a_port_is_a_registry() {
+    fn first_part_with_dot_or_port_is_a_registry() {
         let of = |text| {
             let reference = ImageReference::read(text).unwrap();
             (reference.host, reference.name, reference.tag)

@@ -1,6 +1,6 @@
-//! Requests signed with a build's credentials: what CodeBuild fetches for a build, and what the `aws` stand-in asks.
+//! Requests signed with a build's credentials, for CodeBuild's source downloads and the `aws` shim.
 //!
-//! The SDKs stay outside of the sandbox, and one signature a build does not need them.
+//! The sandbox does not depend on the SDKs.
 
 use std::time::SystemTime;
 
@@ -10,13 +10,13 @@ use http::{Method, Request};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
-/// What a path may have unescaped: unreserved characters, and its slashes.
+/// The escaped characters of a path: all but unreserved ones and slashes.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
-/// The same in a query, where slashes are escaped, too.
+/// The escaped characters of a query, including slashes.
 const QUERY: &AsciiSet = &PATH.add(b'/');
 
-/// Who signs.
+/// The credentials and region of a signature.
 #[derive(Debug, Clone)]
 pub(crate) struct Signer {
     pub(crate) access_key: String,
@@ -25,21 +25,21 @@ pub(crate) struct Signer {
     pub(crate) region: String,
 }
 
-/// A request before it is signed.
+/// A request without its signature.
 pub(crate) struct UnsignedRequest<'a> {
     pub(crate) method: Method,
     /// `http://127.0.0.1:PORT`.
     pub(crate) endpoint: &'a str,
     /// Not escaped.
     pub(crate) path: &'a str,
-    /// One parameter of the query and its value, not escaped.
+    /// One query parameter and its value, not escaped.
     pub(crate) query: Option<(&'a str, &'a str)>,
     pub(crate) headers: &'a [(&'static str, &'a str)],
     pub(crate) body: &'a [u8],
 }
 
 impl Signer {
-    /// The request with its signature (Signature Version 4, in the headers).
+    /// Signs a request (Signature Version 4, in the headers).
     pub(crate) fn sign(&self, service: &str, request: &UnsignedRequest<'_>) -> Result<Request<Vec<u8>>, http::Error> {
         let now = SystemTime::now();
         let time = Utc::now().format("%Y%m%dT%H%M%SZ").to_string();
@@ -77,7 +77,7 @@ impl Signer {
             .uri(format!("http://{host}{path}{separator}{query}"))
             .header("authorization", authorization);
         for (name, value) in headers {
-            // The client writes the host itself, from the address.
+            // The client sets the host from the URL.
             if name != "host" {
                 builder = builder.header(name, value);
             }

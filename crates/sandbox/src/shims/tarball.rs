@@ -1,4 +1,4 @@
-//! A layer: an uncompressed tar archive that is the same for the same files, hashed while it is written.
+//! A layer: an uncompressed, reproducible tar archive, hashed while it is written.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -10,20 +10,20 @@ use sha2::{Digest as _, Sha256};
 
 use crate::storage::dir_handle::DirEntry;
 
-/// The archive's hash and length.
+/// The archive's hash and size.
 pub(super) struct TarballDigest {
     pub(super) hex: String,
     pub(super) size: u64,
 }
 
-/// A layer in the making.
+/// A layer being written.
 pub(super) struct Tarball {
     archive: tar::Builder<HashingWriter>,
     directories: BTreeSet<PathBuf>,
     chmod: Option<u32>,
 }
 
-/// Passes bytes on to a file, and knows their hash.
+/// Writes bytes to a file and hashes them.
 struct HashingWriter {
     file: BufWriter<File>,
     hash: Sha256,
@@ -44,7 +44,7 @@ impl Write for HashingWriter {
 }
 
 impl Tarball {
-    /// An empty layer in a new file; `chmod` overrides the modes of all that is put into it.
+    /// Creates an empty layer in a new file; `chmod` overrides the modes of its entries.
     pub(super) fn create(file: &Path, chmod: Option<u32>) -> io::Result<Self> {
         let file = BufWriter::with_capacity(256 * 1024, File::create(file)?);
         Ok(Self {
@@ -54,12 +54,11 @@ impl Tarball {
         })
     }
 
-    /// Adds a file, or a directory with its content, under an absolute path. `path` is where it lies in its source;
-    /// `is_excluded` is asked of everything below a directory, by path and whether it is a directory. Links are added as
-    /// links.
+    /// Adds a file, or a directory with its content, under an absolute path. `path` is its path in the source;
+    /// `is_excluded` gets the path of each entry below a directory, and whether it is a directory. Links are added as links.
     ///
     /// # Errors
-    /// When something cannot be read or written, or is neither file, directory nor link.
+    /// If an entry cannot be read or written, or is neither a file, a directory nor a link.
     pub(super) fn add(
         &mut self,
         entry: &DirEntry,
@@ -95,7 +94,7 @@ impl Tarball {
         header.set_entry_type(tar::EntryType::Regular);
         header.set_size(metadata.len());
         header.set_mode(self.chmod.unwrap_or(metadata.permissions().mode() & 0o7777));
-        // A file that grows while it is read must not spoil the archive.
+        // A file that grows during the read must not corrupt the archive.
         let content = io::BufReader::with_capacity(256 * 1024, file).take(metadata.len());
         self.append(header, target, content)
     }
@@ -119,7 +118,7 @@ impl Tarball {
         self.archive.append_link(&mut header, name, to)
     }
 
-    /// An entry for a directory and for each above it, once.
+    /// Adds an entry for a directory and each of its parents, once.
     pub(super) fn directory(&mut self, path: &Path) -> io::Result<()> {
         let mut above: Vec<_> = path.ancestors().collect();
         above.reverse();

@@ -1,4 +1,4 @@
-//! The files of an image that is kept, unpacked for `COPY --from`.
+//! The unpacked files of a stored image, for `COPY --from`.
 
 use std::fs;
 use std::io;
@@ -8,15 +8,15 @@ use super::ShimError;
 use super::images::ImageStore;
 use crate::lambda::{SourceLayer, unpack_layers};
 
-/// The directory with an image's files, by the digest of its manifest. A layer is somebody else's: it is unpacked as
-/// Lambda unpacks it, which keeps it inside its directory, within limits.
+/// Unpacks an image by its manifest's digest, and returns the directory. Layers are untrusted: Lambda's unpacking keeps
+/// them inside the directory and within limits.
 pub(super) fn unpack(images: &ImageStore, digest: &str) -> Result<PathBuf, ShimError> {
     let root = images.path(digest).with_extension("files");
     if root.is_dir() {
         return Ok(root);
     }
     let failed = || format!("cannot unpack {digest}");
-    // Whole or not at all: a directory that is there is taken for complete.
+    // Renamed when complete, since an existing directory counts as complete.
     let part = images.path(digest).with_extension("part");
     match fs::remove_dir_all(&part) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(ShimError::io(failed())(error)),

@@ -1,8 +1,8 @@
-//! Words of a Dockerfile: how they are parted, and what their quotes and variables come to.
+//! Words of a Dockerfile: splitting, quotes and variables.
 
 use std::collections::BTreeMap;
 
-/// Words parted by spaces that are not in quotes; the quotes stay.
+/// Splits at unquoted spaces, and keeps the quotes.
 pub(super) fn split(text: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
     let mut chars = text.chars();
@@ -31,7 +31,7 @@ pub(super) fn split(text: &str) -> Vec<String> {
     words
 }
 
-/// What variables stand for: `ENV` goes before `ARG`.
+/// The values of variables; `ENV` takes precedence over `ARG`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct VariableScope {
     pub(super) arguments: BTreeMap<String, String>,
@@ -43,7 +43,7 @@ impl VariableScope {
         self.environment.get(name).or_else(|| self.arguments.get(name)).map(String::as_str)
     }
 
-    /// A word without its quotes, and with the values of `$NAME`, `${NAME}`, `${NAME:-default}` and `${NAME:+other}`.
+    /// Removes a word's quotes, and expands `$NAME`, `${NAME}`, `${NAME:-default}` and `${NAME:+other}`.
     pub(super) fn expand(&self, word: &str) -> String {
         let mut out = String::new();
         let mut quote = None;
@@ -55,7 +55,7 @@ impl VariableScope {
                 (Some(open), _) if open == char => quote = None,
                 (None | Some('"'), '\\') => {
                     let escaped = rest.chars().next().unwrap_or('\\');
-                    // In double quotes a backslash stands for itself, except before what it can escape.
+                    // In double quotes a backslash is literal, except before characters it can escape.
                     if quote.is_some() && !matches!(escaped, '"' | '$' | '\\') {
                         out.push('\\');
                     }
@@ -73,7 +73,7 @@ impl VariableScope {
         out
     }
 
-    /// What stands after a `$`, and the text behind it.
+    /// The value of the variable after a `$`, and the rest of the text.
     fn variable<'a>(&self, text: &'a str) -> (String, &'a str) {
         if let Some((inner, after)) = text.strip_prefix('{').and_then(|text| text.split_once('}')) {
             let set = |name: &str| self.get(name).filter(|value| !value.is_empty()).map(str::to_owned);
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quotes_and_variables_are_read_as_docker_reads_them() {
+    fn quotes_and_variables_are_expanded_like_docker() {
         let variables = VariableScope {
             arguments: [("A", "arg"), ("B", "only")].map(|(a, b)| (a.to_owned(), b.to_owned())).into(),
             environment: [("A".to_owned(), "env".to_owned())].into(),
@@ -124,7 +124,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_word_is_too_strange(text in any::<String>()) {
+        fn any_word_is_expanded_without_panic(text in any::<String>()) {
             let variables = VariableScope::default();
             for word in split(&text) {
                 let _ = variables.expand(&word);

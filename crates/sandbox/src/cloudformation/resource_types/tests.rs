@@ -41,7 +41,7 @@ impl House {
         services.register(ecr.clone()).unwrap();
         let host = BuildHost { program: "/nonexistent".into(), function: || &[] };
         services.register(Arc::new(CodeBuildService::new(services.clone(), host))).unwrap();
-        let lambda = Arc::new(LambdaService::new(services.clone(), ecr.images(), s3.clone()));
+        let lambda = Arc::new(LambdaService::new(services.clone(), ecr.image_resolver(), s3.clone()));
         services.register(lambda.clone()).unwrap();
         services.set_functions(lambda);
         let tags = vec![("aws:cloudformation:stack-name".to_owned(), "pictures".to_owned())];
