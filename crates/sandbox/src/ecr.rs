@@ -1,4 +1,4 @@
-//! ECR: repositories, image_resolver and layers, served by ECR's own API and by the registry protocol under `/v2/`.
+//! ECR: repositories, images and layers, served by ECR's own API and by the registry protocol under `/v2/`.
 //!
 //! `awsim-ecr` is not used: it neither checks nor stores layers, has no `/v2/`, and names repositories after `localhost`.
 //! Layers are streamed to the sandbox's blobs, never whole in memory.

@@ -256,7 +256,7 @@ impl Registry {
     async fn begin(&self, at: &RepositoryRef<'_>, query: &str, body: Body) -> RegistryResult {
         let id = self.store.begin_upload(at).await?;
         match parameter(query, "digest") {
-            // The with_body blob is in this request.
+            // The whole blob is in this request.
             Some(digest) => self.complete(at, &id, &digest, body).await,
             // Mounting from another repository is not supported; the protocol lets the client upload instead.
             None => Ok(progress(StatusCode::ACCEPTED, at.name, &id, 0)),

@@ -123,7 +123,7 @@ impl Function {
             "Version": LATEST,
             "TracingConfig": { "Mode": self.tracing_mode },
             "RevisionId": self.revision,
-            "FunctionState": self.state,
+            "State": self.state,
             "LastUpdateStatus": self.update_status,
             "Architectures": self.architectures,
             "EphemeralStorage": { "Size": self.ephemeral_storage },

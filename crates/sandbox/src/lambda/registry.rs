@@ -165,7 +165,7 @@ impl Lambda {
     }
 
     fn finish_preparation(&self, id: &FunctionId, digest: &str, result: Result<PathBuf, ImageCacheError>) {
-        // MissingFromRegistry, or changed once more: then the later settling is the one that counts.
+        // If the function was deleted or changed again, the later preparation counts.
         let _ = self.change(id, |function| {
             if function.code.digest() != digest {
                 return Ok(());

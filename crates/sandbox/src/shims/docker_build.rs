@@ -54,10 +54,10 @@ impl BuildOptions {
                 "--target" => options.target = Some(value()?.to_owned()),
                 "--iidfile" => options.id_file = Some(value()?.to_owned()),
                 "--build-arg" => {
-                    let build_arguments = value()?;
-                    let (name, value) = match build_arguments.split_once('=') {
+                    let argument = value()?;
+                    let (name, value) = match argument.split_once('=') {
                         Some((name, value)) => (name, value.to_owned()),
-                        None => (build_arguments, std::env::var(build_arguments).unwrap_or_default()),
+                        None => (argument, std::env::var(argument).unwrap_or_default()),
                     };
                     options.arguments.insert(name.to_owned(), value);
                 }
@@ -365,18 +365,18 @@ impl<'a> DockerfileBuilder<'a> {
         variables: &VariableScope,
     ) -> Result<(), ShimError> {
         let word = if copy.is_add { "ADD" } else { "COPY" };
-        let build_arguments: Vec<_> = copy.sources.iter().map(|source| variables.expand(source)).collect();
+        let patterns: Vec<_> = copy.sources.iter().map(|source| variables.expand(source)).collect();
         let target = variables.expand(&copy.target);
-        let what = format!("{word} {} {target}", build_arguments.join(" "));
+        let what = format!("{word} {} {target}", patterns.join(" "));
         eprintln!("{what}");
         let mut sources = Vec::new();
-        for build_arguments in &build_arguments {
-            if copy.is_add && (build_arguments.contains("://") || build_arguments.starts_with("git@")) {
+        for source in &patterns {
+            if copy.is_add && (source.contains("://") || source.starts_with("git@")) {
                 return Err(ShimError::usage(format!("{what}: the sandbox fetches nothing from other hosts")));
             }
-            let found = self.find(from, build_arguments)?;
+            let found = self.find(from, source)?;
             if found.is_empty() {
-                let path = build_arguments.trim_start_matches('/');
+                let path = source.trim_start_matches('/');
                 return Err(ShimError::usage(format!("{word} failed: \"/{path}\" not found in {}", from.name)));
             }
             sources.extend(found);
@@ -401,17 +401,14 @@ impl<'a> DockerfileBuilder<'a> {
     }
 
     /// Finds the files of a COPY's source with wildcards. As in BuildKit, links are followed within the root.
-    fn find(&self, from: &CopyRoot, build_arguments: &str) -> Result<Vec<CopySource>, ShimError> {
-        let failed = || format!("COPY failed: {build_arguments} cannot be read in {}", from.name);
+    fn find(&self, from: &CopyRoot, pattern: &str) -> Result<Vec<CopySource>, ShimError> {
+        let failed = || format!("COPY failed: {pattern} cannot be read in {}", from.name);
         let mut paths = vec![PathBuf::new()];
-        for part in Path::new(build_arguments).components() {
+        for part in Path::new(pattern).components() {
             let Component::Normal(part) = part else {
                 match part {
                     Component::ParentDir => {
-                        return Err(ShimError::usage(format!(
-                            "COPY failed: {build_arguments} leads out of {}",
-                            from.name
-                        )));
+                        return Err(ShimError::usage(format!("COPY failed: {pattern} leads out of {}", from.name)));
                     }
                     _ => continue,
                 }
@@ -447,7 +444,7 @@ impl<'a> DockerfileBuilder<'a> {
     }
 }
 
-/// The platform_arguments platform arguments.
+/// The predefined platform arguments.
 fn platform_arguments() -> BTreeMap<String, String> {
     let platform = format!("linux/{}", architecture());
     ["TARGET", "BUILD"]

@@ -38,7 +38,7 @@ impl<'a> ImageBuilder<'a> {
         image
     }
 
-    /// An image from an external base, without its files. Lambda's base images for binaries store their configuration.
+    /// An image from an external base, without its files. Lambda's base images for binaries keep their configuration.
     pub(super) fn outside(images: &'a ImageStore, name: &str) -> Self {
         let mut image = Self::empty(images);
         if name.contains("/lambda/provided") {

@@ -192,7 +192,7 @@ impl Harness {
 
     pub(super) async fn wait_until_active(&self, name: &str) {
         let input = json!({ "FunctionName": name });
-        until("the function to be wait_until_active", async || {
+        until("the function to be active", async || {
             let now = self.call("GetFunctionConfiguration", input.clone()).await.unwrap();
             now["State"] == "Active" && now["LastUpdateStatus"] == "Successful"
         })

@@ -1,8 +1,8 @@
-//! Decodes thumbnails, and says how much two differ.
+//! Decodes thumbnails and measures their difference.
 
 use std::io::Cursor;
 
-/// Any thumbnail as RGBA.
+/// Decodes a thumbnail to RGBA.
 pub fn decode(content_type: &str, file: &[u8]) -> (u32, u32, Vec<u8>) {
     match content_type {
         "image/jpeg" => {
@@ -48,7 +48,7 @@ fn rgba(channels: usize, samples: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// Peak signal to noise in dB over what is seen: colours weighed by alpha, and alpha itself.
+/// The peak signal-to-noise ratio in dB of colours weighted by alpha, and of alpha itself.
 pub fn psnr(one: &[u8], two: &[u8]) -> f64 {
     let seen = |pixels: &[u8]| -> Vec<f64> {
         let pixel = |pixel: &[u8]| {
@@ -59,7 +59,7 @@ pub fn psnr(one: &[u8], two: &[u8]) -> f64 {
         pixels.chunks_exact(4).flat_map(pixel).collect()
     };
     let (one, two) = (seen(one), seen(two));
-    // An alpha that is all opaque must not water the error down.
+    // Opaque alpha is left out, since it would dilute the error.
     let opaque = one.chunks_exact(4).chain(two.chunks_exact(4)).all(|pixel| pixel[3] == 255.0);
     let counted = if opaque { 3 } else { 4 };
     let squares: f64 = one
@@ -71,7 +71,7 @@ pub fn psnr(one: &[u8], two: &[u8]) -> f64 {
     10.0 * (255.0 * 255.0 / mean.max(1e-9)).log10()
 }
 
-/// Eight-bit samples of a PNG file, and its width, height and channels.
+/// Decodes a PNG file: width, height, channels and eight-bit samples.
 pub fn read_png(file: &[u8]) -> (u32, u32, usize, Vec<u8>) {
     let mut decoder = png::Decoder::new(Cursor::new(file));
     decoder.set_transformations(png::Transformations::EXPAND);

@@ -1,13 +1,12 @@
-//! What comes in well, badly and in parts.
+//! Tests of thumbnails of valid, invalid and truncated images.
 
-mod common;
-
-use common::{read_png, sample, smooth, write_jpeg, write_png};
+use crate::image_compare::read_png;
+use crate::support::{sample, smooth, write_jpeg, write_png};
 use jpeg_encoder::ColorType as Jpeg;
 use png::{BitDepth, ColorType};
-use thumbnail_function::thumbnail::{Limits, Thumbnail, ThumbnailError, make};
+use thumbnail_function::thumbnail::{Thumbnail, ThumbnailError, ThumbnailLimits, make};
 
-const LIMITS: Limits = Limits { max_side: 256, memory: 256 << 20 };
+const LIMITS: ThumbnailLimits = ThumbnailLimits { max_side: 256, memory: 256 << 20 };
 
 fn thumbnail(file: &[u8]) -> Result<Thumbnail, ThumbnailError> {
     make(file, LIMITS)
@@ -16,13 +15,13 @@ fn thumbnail(file: &[u8]) -> Result<Thumbnail, ThumbnailError> {
 const SAMPLES: [&str; 5] = ["bubbles.png", "kites.gif", "lighthouse.jpg", "mountains.jpg", "waves.webp"];
 
 #[test]
-fn the_format_is_kept() {
+fn format_is_kept() {
     for (name, content_type, size) in [
         ("bubbles.png", "image/png", (256, 192)),
         ("kites.gif", "image/gif", (256, 192)),
         ("mountains.jpg", "image/jpeg", (256, 171)),
         ("waves.webp", "image/webp", (256, 192)),
-        // Stored as 1200 x 800, and to be turned.
+        // Stored as 1200 x 800, rotated by EXIF.
         ("lighthouse.jpg", "image/jpeg", (171, 256)),
     ] {
         let made = thumbnail(&sample(name)).unwrap();
@@ -32,7 +31,7 @@ fn the_format_is_kept() {
 }
 
 #[test]
-fn a_file_cut_short_is_refused_wherever_it_is_cut() {
+fn truncated_file_is_refused_at_any_length() {
     let progressive = write_jpeg((300, 200), Jpeg::Rgb, true, &smooth(300, 200, 3));
     let files = SAMPLES.map(sample).into_iter().chain([progressive]);
     for file in files {
@@ -48,19 +47,19 @@ fn a_file_cut_short_is_refused_wherever_it_is_cut() {
 }
 
 #[test]
-fn a_jpeg_that_would_be_misread_is_refused() {
-    // One scan for each component, and colour at half size.
+fn jpeg_with_separate_subsampled_scans_is_refused() {
+    // One scan per component, and subsampled colour.
     let mut file = Vec::new();
     let mut encoder = jpeg_encoder::Encoder::new(&mut file, 90);
     encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::R_4_2_0);
     encoder.set_optimized_huffman_tables(true);
     encoder.encode(&smooth(300, 200, 3), 300, 200, Jpeg::Rgb).unwrap();
     let error = thumbnail(&file).unwrap_err().to_string();
-    assert!(error.contains("stored apart"), "{error}");
+    assert!(error.contains("in separate scans"), "{error}");
 }
 
 #[test]
-fn other_files_are_no_images() {
+fn other_files_are_not_images() {
     assert_eq!(thumbnail(b"").unwrap_err(), ThumbnailError::Empty);
     for file in [b"hello, world".as_slice(), b"\x89PNG", b"BM\x00\x00", b"%PDF-1.7", &[0; 4096]] {
         assert_eq!(thumbnail(file).unwrap_err(), ThumbnailError::NotAnImage);
@@ -68,7 +67,7 @@ fn other_files_are_no_images() {
 }
 
 #[test]
-fn bytes_after_the_image_do_no_harm() {
+fn bytes_after_the_image_are_ignored() {
     for name in SAMPLES {
         let file = [sample(name), b"something that a camera appended".to_vec()].concat();
         assert!(thumbnail(&file).is_ok(), "{name}");
@@ -76,8 +75,8 @@ fn bytes_after_the_image_do_no_harm() {
 }
 
 #[test]
-fn what_is_too_large_is_refused_by_its_header() {
-    // Each says that it is enormous, and is not.
+fn too_large_image_is_refused_by_header() {
+    // Each header has an enormous size.
     let mut png = write_png((1, 1), ColorType::Rgb, BitDepth::Eight, None, &[0; 3]);
     png[16..24].copy_from_slice(&[0, 0, 0x80, 0, 0, 0, 0x80, 0]);
     let crc = crc(&png[12..29]).to_be_bytes();
@@ -102,10 +101,10 @@ fn what_is_too_large_is_refused_by_its_header() {
 }
 
 #[test]
-fn the_limit_is_what_the_pixels_take() {
+fn memory_limit_is_exact() {
     let file = write_png((300, 200), ColorType::Rgb, BitDepth::Eight, None, &smooth(300, 200, 3));
     let bytes = 300 * 200 * 3;
-    let with = |memory| make(&file, Limits { max_side: 256, memory });
+    let with = |memory| make(&file, ThumbnailLimits { max_side: 256, memory });
     assert!(with(bytes).is_ok());
     assert_eq!(
         with(bytes - 1).unwrap_err().to_string(),
@@ -113,11 +112,11 @@ fn the_limit_is_what_the_pixels_take() {
          and 179999 are allowed (half of the function's memory)"
     );
 
-    // A progressive JPEG takes more: all its coefficients stay until its end.
+    // A progressive JPEG needs more, for its coefficients.
     let samples = smooth(300, 200, 3);
     for (progressive, fits) in [(false, true), (true, false)] {
         let file = write_jpeg((300, 200), Jpeg::Rgb, progressive, &samples);
-        assert_eq!(make(&file, Limits { max_side: 256, memory: bytes }).is_ok(), fits);
+        assert_eq!(make(&file, ThumbnailLimits { max_side: 256, memory: bytes }).is_ok(), fits);
     }
 }
 
@@ -138,7 +137,7 @@ fn small_images_are_not_enlarged() {
 }
 
 #[test]
-fn one_pixel_and_thin_lines_work() {
+fn single_pixel_and_thin_images_work() {
     for (size, expected) in [((1, 1), (1, 1)), ((3000, 1), (256, 1)), ((1, 3000), (1, 256))] {
         let samples = vec![77; (size.0 * size.1) as usize];
         let file = write_png(size, ColorType::Grayscale, BitDepth::Eight, None, &samples);
@@ -148,16 +147,16 @@ fn one_pixel_and_thin_lines_work() {
 }
 
 #[test]
-fn the_longest_side_is_a_setting() {
+fn longest_side_is_configurable() {
     for max_side in [1, 16, 1000] {
-        let limits = Limits { max_side, ..LIMITS };
+        let limits = ThumbnailLimits { max_side, ..LIMITS };
         let made = make(&sample("mountains.jpg"), limits).unwrap();
         assert_eq!(made.width, max_side);
     }
 }
 
 #[test]
-fn every_kind_of_png_works() {
+fn all_png_types_work() {
     let size = (600, 400);
     let area = 600 * 400;
     let sixteen =
@@ -180,7 +179,7 @@ fn every_kind_of_png_works() {
 }
 
 #[test]
-fn every_kind_of_jpeg_works() {
+fn all_jpeg_types_work() {
     for (colours, channels) in [(Jpeg::Luma, 1), (Jpeg::Rgb, 3), (Jpeg::Cmyk, 4), (Jpeg::CmykAsYcck, 4)] {
         for progressive in [false, true] {
             let file = write_jpeg((600, 400), colours, progressive, &smooth(600, 400, channels));
@@ -194,8 +193,8 @@ fn every_kind_of_jpeg_works() {
 }
 
 #[test]
-fn transparency_of_a_gif_is_kept() {
-    // One frame that covers a part of the canvas, half of it see-through.
+fn gif_transparency_is_kept() {
+    // One frame that covers a part of the canvas, half of it transparent.
     let mut file = Vec::new();
     let mut encoder = gif::Encoder::new(&mut file, 400, 400, &[200, 30, 30, 0, 0, 0]).unwrap();
     let mut frame = gif::Frame::from_indexed_pixels(200, 200, [[0; 100], [1; 100]].concat().repeat(200), Some(1));
@@ -218,8 +217,8 @@ fn transparency_of_a_gif_is_kept() {
 }
 
 #[test]
-fn damaged_files_never_do_worse_than_fail() {
-    // A fixed sequence of random dents: whatever comes of it, nothing panics.
+fn damaged_files_do_not_panic() {
+    // A fixed sequence of random changes.
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut random = || {
         state ^= state << 13;
@@ -235,12 +234,12 @@ fn damaged_files_never_do_worse_than_fail() {
                 let at = random() % file.len();
                 file[at] = random() as u8;
             }
-            let _ = make(&file, Limits { max_side: 64, memory: 16 << 20 });
+            let _ = make(&file, ThumbnailLimits { max_side: 64, memory: 16 << 20 });
         }
     }
 }
 
-/// The check sum of a PNG chunk.
+/// The checksum of a PNG chunk.
 fn crc(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })

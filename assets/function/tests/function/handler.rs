@@ -1,24 +1,22 @@
-//! Whole invocations, against an S3 in this process.
-
-mod common;
+//! Tests of whole invocations with an S3 in memory.
 
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::{FakeS3, Response, error, event, sample, serve};
+use crate::support::{FakeS3, Response, error, event, sample, serve};
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
-use thumbnail_function::handler::{Answer, Handler, InvocationError};
+use thumbnail_function::handler::{Handler, InvocationError, InvocationResponse};
 use thumbnail_function::settings::Settings;
 
-struct Trial {
-    result: Result<Answer, InvocationError>,
+struct InvocationOutcome {
+    result: Result<InvocationResponse, InvocationError>,
     log: Vec<Value>,
 }
 
-impl Trial {
+impl InvocationOutcome {
     fn error(self) -> Diagnostic {
         self.result.unwrap_err().into()
     }
@@ -38,28 +36,28 @@ fn settings(endpoint: &str) -> Settings {
     }
 }
 
-fn invoke_with(settings: Settings, payload: Value) -> Trial {
+fn invoke_with(settings: Settings, payload: Value) -> InvocationOutcome {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = lines.clone();
     let log = move |line: &str| sink.lock().unwrap().push(serde_json::from_str(line).unwrap());
     let handler = Handler::new(settings, Box::new(log)).unwrap();
     let result = handler.handle(payload, "request-1", Instant::now() + Duration::from_secs(10));
     let log = lines.lock().unwrap().clone();
-    Trial { result, log }
+    InvocationOutcome { result, log }
 }
 
-fn invoke(endpoint: &str, payload: Value) -> Trial {
+fn invoke(endpoint: &str, payload: Value) -> InvocationOutcome {
     invoke_with(settings(endpoint), payload)
 }
 
 #[test]
-fn a_thumbnail_is_written_and_logged() {
+fn thumbnail_is_written_and_logged() {
     let file = sample("mountains.jpg");
     let s3 = FakeS3::with(&[("/source/trip/a%20b%2Bc%25%C3%BC.jpg", file.clone())]);
-    let trial = invoke(&s3.start(), event(&["trip/a+b%2Bc%25%C3%BC.jpg"]));
+    let outcome = invoke(&s3.start(), event(&["trip/a+b%2Bc%25%C3%BC.jpg"]));
 
     let thumbnails = vec!["thumb-trip/a b+c%ü.jpg".to_owned()];
-    assert_eq!(trial.result.unwrap(), Answer { thumbnails });
+    assert_eq!(outcome.result.unwrap(), InvocationResponse { thumbnails });
     let made = s3.object("/thumbs/thumb-trip/a%20b%2Bc%25%C3%BC.jpg").unwrap();
     assert!(made.starts_with(b"\xff\xd8\xff"));
 
@@ -70,7 +68,7 @@ fn a_thumbnail_is_written_and_logged() {
     assert!(put.query.contains("X-Amz-SignedHeaders=content-type%3Bhost"), "{}", put.query);
     assert!(put.query.contains("X-Amz-Security-Token=token"), "{}", put.query);
 
-    let [line] = trial.log.as_slice() else { panic!("{:?}", trial.log) };
+    let [line] = outcome.log.as_slice() else { panic!("{:?}", outcome.log) };
     assert_eq!(line["level"], "INFO");
     assert_eq!(line["request_id"], "request-1");
     assert_eq!(line["bucket"], "source");
@@ -87,19 +85,19 @@ fn a_thumbnail_is_written_and_logged() {
 }
 
 #[test]
-fn one_bad_record_does_not_keep_the_others_from_their_thumbnails() {
+fn failed_record_does_not_affect_others() {
     let photo = sample("mountains.jpg");
     let s3 = FakeS3::with(&[
         ("/source/notes.txt", b"not an image".to_vec()),
         ("/source/cut.jpg", photo[..photo.len() / 2].to_vec()),
         ("/source/good.png", sample("bubbles.png")),
     ]);
-    let trial = invoke(&s3.start(), event(&["notes.txt", "missing.jpg", "cut.jpg", "good.png"]));
+    let outcome = invoke(&s3.start(), event(&["notes.txt", "missing.jpg", "cut.jpg", "good.png"]));
     assert!(s3.object("/thumbs/thumb-good.png").is_some());
-    let levels: Vec<_> = trial.log.iter().map(|line| line["level"].as_str().unwrap()).collect();
+    let levels: Vec<_> = outcome.log.iter().map(|line| line["level"].as_str().unwrap()).collect();
     assert_eq!(levels, ["ERROR", "ERROR", "ERROR", "INFO"]);
-    assert_eq!(trial.log[2]["error"], "ImageCutShort");
-    let error = trial.error();
+    assert_eq!(outcome.log[2]["error"], "ImageCutShort");
+    let error = outcome.error();
     assert_eq!(error.error_type, "NotAnImage");
     assert_eq!(
         error.error_message,
@@ -111,8 +109,8 @@ fn one_bad_record_does_not_keep_the_others_from_their_thumbnails() {
 }
 
 #[test]
-fn an_object_that_cannot_fit_is_not_downloaded() {
-    // It is announced, and never sent.
+fn too_large_object_is_not_downloaded() {
+    // The length is declared, but no body is sent.
     let server = serve(|_| Response::new(200, "").header("content-length", 5_000_000_000_u64));
     let start = Instant::now();
     let error = invoke(&format!("http://{server}"), event(&["huge.jpg"])).error();
@@ -126,11 +124,11 @@ fn an_object_that_cannot_fit_is_not_downloaded() {
 }
 
 #[test]
-fn a_passing_failure_is_tried_again() {
+fn temporary_error_is_retried() {
     let s3 = FakeS3::with(&[("/source/a.png", sample("bubbles.png"))]);
     let requests = Arc::new(AtomicUsize::new(0));
     let (backend, count) = (s3.clone(), requests.clone());
-    // The first answer to each request is a refusal that passes.
+    // The first response to each request is a temporary error.
     let server = serve(move |request| match count.fetch_add(1, Ordering::SeqCst) {
         0 => error(503, "SlowDown", "Please reduce your request rate."),
         2 => error(500, "InternalError", "We encountered an internal error."),
@@ -142,11 +140,11 @@ fn a_passing_failure_is_tried_again() {
 }
 
 #[test]
-fn a_download_that_breaks_off_is_tried_again() {
+fn interrupted_download_is_retried() {
     let file = sample("bubbles.png");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    // Every connection announces the whole file and closes after a half of it.
+    // Every connection declares the whole file and closes after half of it.
     let connections = Arc::new(AtomicUsize::new(0));
     let count = connections.clone();
     std::thread::spawn(move || {
@@ -163,7 +161,7 @@ fn a_download_that_breaks_off_is_tried_again() {
 }
 
 #[test]
-fn refusals_are_told_with_the_code_and_message_of_s3() {
+fn s3_errors_are_reported_with_code_and_message() {
     let file = sample("bubbles.png");
     let requests = Arc::new(AtomicUsize::new(0));
     let count = requests.clone();
@@ -181,7 +179,7 @@ fn refusals_are_told_with_the_code_and_message_of_s3() {
         "no thumbnail of source/a.png: its thumbnail could not be written: thumbs/thumb-a.png: \
          S3 refused to write it: AccessDenied: Access Denied (HTTP status 403)"
     );
-    assert_eq!(requests.load(Ordering::SeqCst), 2, "a refusal is final");
+    assert_eq!(requests.load(Ordering::SeqCst), 2, "a refused write is not retried");
 }
 
 #[test]
@@ -193,7 +191,7 @@ fn redirects_are_not_followed() {
 }
 
 #[test]
-fn an_s3_that_is_not_there_is_told_without_the_signed_address() {
+fn unreachable_s3_is_reported_without_presigned_url() {
     let error = invoke("http://127.0.0.1:1", event(&["a.png"])).error();
     assert_eq!(error.error_type, "S3Unreachable");
     assert!(error.error_message.contains("source/a.png"), "{error:?}");
@@ -201,8 +199,8 @@ fn an_s3_that_is_not_there_is_told_without_the_signed_address() {
 }
 
 #[test]
-fn the_invocations_time_is_kept_to() {
-    // It takes connections and never answers.
+fn handler_stops_at_deadline() {
+    // Accepts connections and never responds.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let handler = Handler::new(settings(&endpoint), Box::new(|_: &str| {})).unwrap();
@@ -213,7 +211,7 @@ fn the_invocations_time_is_kept_to() {
 }
 
 #[test]
-fn a_thumbnail_in_the_destination_is_not_thumbnailed_again() {
+fn thumbnail_in_destination_is_refused() {
     let s3 = FakeS3::with(&[("/thumbs/thumb-a.png", sample("bubbles.png"))]);
     let mut payload = event(&["thumb-a.png"]);
     payload["Records"][0]["s3"]["bucket"]["name"] = json!("thumbs");
@@ -222,26 +220,26 @@ fn a_thumbnail_in_the_destination_is_not_thumbnailed_again() {
 }
 
 #[test]
-fn test_events_and_removals_are_noted() {
+fn test_events_and_removals_are_logged() {
     let s3 = FakeS3::default();
     let endpoint = s3.start();
-    let trial = invoke(&endpoint, json!({"Event": "s3:TestEvent", "Bucket": "source"}));
-    assert!(trial.result.is_ok());
-    assert_eq!(trial.log[0]["bucket"], "source");
+    let outcome = invoke(&endpoint, json!({"Event": "s3:TestEvent", "Bucket": "source"}));
+    assert!(outcome.result.is_ok());
+    assert_eq!(outcome.log[0]["bucket"], "source");
 
     let mut payload = event(&["a.png"]);
     payload["Records"][0]["eventName"] = json!("ObjectRemoved:Delete");
-    let trial = invoke(&endpoint, payload);
-    assert!(trial.result.unwrap().thumbnails.is_empty());
-    assert_eq!(trial.log[0]["message"], "nothing to do for ObjectRemoved:Delete");
+    let outcome = invoke(&endpoint, payload);
+    assert!(outcome.result.unwrap().thumbnails.is_empty());
+    assert_eq!(outcome.log[0]["message"], "ignored ObjectRemoved:Delete");
     assert!(s3.requests.lock().unwrap().is_empty());
 }
 
 #[test]
 fn other_events_are_errors() {
-    let trial = invoke("http://127.0.0.1:1", json!({"answer": 42}));
-    assert_eq!(trial.log[0]["level"], "ERROR");
-    let error = trial.error();
+    let outcome = invoke("http://127.0.0.1:1", json!({"answer": 42}));
+    assert_eq!(outcome.log[0]["level"], "ERROR");
+    let error = outcome.error();
     assert_eq!(error.error_type, "NotAnS3Event");
     assert_eq!(error.error_message, "this is not an S3 event: it has no list of Records");
 }

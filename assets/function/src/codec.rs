@@ -1,4 +1,4 @@
-//! The image formats: which one it is, decoding, encoding. One file for each.
+//! The image formats: detection, decoding, encoding. One file per format.
 
 mod gif;
 mod jpeg;
@@ -9,7 +9,7 @@ use crate::orientation::Orientation;
 use crate::pixels::Pixels;
 use crate::thumbnail::ThumbnailError;
 
-/// An image format that can be read and written.
+/// A supported image format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     Jpeg,
@@ -18,18 +18,18 @@ pub enum Format {
     WebP,
 }
 
-/// A decoded image and what belongs to it.
-pub struct Decoded {
-    /// Its pixels, as stored.
+/// A decoded image with its orientation and colour profile.
+pub struct DecodedImage {
+    /// The pixels as stored.
     pub pixels: Pixels,
-    /// How to turn them.
+    /// The EXIF orientation.
     pub orientation: Orientation,
-    /// The colour profile that gives the numbers their meaning: kept, or colours would change.
+    /// The colour profile, which is kept so that colours do not change.
     pub profile: Option<Vec<u8>>,
 }
 
 impl Format {
-    /// The format, by a file's first bytes. Names and content types are not asked: they may be wrong.
+    /// Detects the format from a file's first bytes, since names and content types may be wrong.
     pub fn guess(file: &[u8]) -> Option<Self> {
         match file {
             [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
@@ -40,7 +40,7 @@ impl Format {
         }
     }
 
-    /// Its name.
+    /// The format's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Jpeg => "JPEG",
@@ -50,7 +50,7 @@ impl Format {
         }
     }
 
-    /// Its content type.
+    /// The format's content type.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Jpeg => "image/jpeg",
@@ -60,9 +60,9 @@ impl Format {
         }
     }
 
-    /// Decodes a file, if that takes at most `memory` bytes.
-    pub fn decode(self, file: &[u8], memory: u64) -> Result<Decoded, ThumbnailError> {
-        let source = Source { format: self, file, memory };
+    /// Decodes a file with at most `memory` bytes.
+    pub fn decode(self, file: &[u8], memory: u64) -> Result<DecodedImage, ThumbnailError> {
+        let source = DecoderInput { format: self, file, memory };
         match self {
             Self::Jpeg => jpeg::decode(source),
             Self::Png => png::decode(source),
@@ -71,7 +71,7 @@ impl Format {
         }
     }
 
-    /// Encodes pixels that came out of [`Format::decode`] of the same format.
+    /// Encodes pixels from [`Format::decode`] of the same format.
     pub fn encode(self, pixels: Pixels, profile: Option<Vec<u8>>) -> Result<Vec<u8>, ThumbnailError> {
         match self {
             Self::Jpeg => jpeg::encode(&pixels, profile),
@@ -83,15 +83,15 @@ impl Format {
     }
 }
 
-/// A file on its way through a decoder, and the errors that it can end in.
+/// A decoder's input, with constructors of its errors.
 #[derive(Clone, Copy)]
-struct Source<'a> {
+struct DecoderInput<'a> {
     format: Format,
     file: &'a [u8],
     memory: u64,
 }
 
-impl Source<'_> {
+impl DecoderInput<'_> {
     fn cut_short(&self) -> ThumbnailError {
         ThumbnailError::CutShort { format: self.format.name() }
     }
@@ -100,15 +100,15 @@ impl Source<'_> {
         ThumbnailError::Broken { format: self.format.name(), reason: reason.to_string() }
     }
 
-    /// The answer to a decoder's error: a file that is cut short gets that said, whatever the decoder says.
+    /// The error for a decoder's error. A truncated file is always reported as such.
     fn failed(&self, whole: bool, reason: impl ToString) -> ThumbnailError {
         if whole { self.broken(reason) } else { self.cut_short() }
     }
 
-    /// Checks what the header announces, before anything is decoded.
+    /// Checks the header's size against the memory limit, before decoding.
     fn check_memory(&self, width: u32, height: u32, needed: u64) -> Result<(), ThumbnailError> {
         if width == 0 || height == 0 {
-            return Err(self.broken("it has no pixels"));
+            return Err(self.broken("the image has no pixels"));
         }
         if needed > self.memory {
             return Err(ThumbnailError::TooLarge {
@@ -123,7 +123,7 @@ impl Source<'_> {
     }
 }
 
-/// `width * height`, as wide as it may get.
+/// `width * height` without overflow.
 fn area(width: u32, height: u32) -> u64 {
     u64::from(width) * u64::from(height)
 }

@@ -1,8 +1,4 @@
-//! A small HTTP server for tests, and pictures to send.
-
-#![allow(dead_code, unused_imports, reason = "each test program uses its own part")]
-
-pub mod compare;
+//! Test support: an HTTP server, an S3 in memory, and test pictures.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,21 +9,19 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-pub use compare::read_png;
-
-/// A request, read to its end.
+/// A complete request.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub method: String,
-    /// The path without the query, as it came.
+    /// The undecoded path without the query.
     pub path: String,
     pub query: String,
-    /// Headers, their names in lower case.
+    /// Headers with lower-case names.
     pub headers: BTreeMap<String, String>,
     pub body: Vec<u8>,
 }
 
-/// A response; its length is added.
+/// A response; the content length is added.
 pub struct Response {
     pub status: u16,
     pub headers: Vec<(String, String)>,
@@ -45,7 +39,7 @@ impl Response {
     }
 }
 
-/// Serves until the test ends. Returns the server's address.
+/// Starts a server for the rest of the test, and returns its address.
 pub fn serve(answer: impl Fn(Request) -> Response + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -111,10 +105,10 @@ fn chunks(reader: &mut impl BufRead) -> Option<Vec<u8>> {
     }
 }
 
-/// An S3 with buckets in the path, that keeps what is put.
+/// An S3 in memory, with buckets in the path.
 #[derive(Clone, Default)]
 pub struct FakeS3 {
-    /// Objects by `/bucket/key`, as the address has it.
+    /// Objects by the undecoded path `/bucket/key`.
     pub objects: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
     /// All requests, in order.
     pub requests: Arc<Mutex<Vec<Request>>>,
@@ -154,13 +148,13 @@ impl FakeS3 {
     }
 }
 
-/// S3's way to refuse.
+/// An error response of S3.
 pub fn error(status: u16, code: &str, message: &str) -> Response {
     let body = format!("<?xml version=\"1.0\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>");
     Response::new(status, body)
 }
 
-/// An event with one record for each key; keys are given as S3 encodes them.
+/// An event with one record per key; keys are in S3's encoding.
 pub fn event(keys: &[&str]) -> Value {
     let record = |key: &&str| {
         json!({
@@ -172,17 +166,17 @@ pub fn event(keys: &[&str]) -> Value {
     json!({"Records": keys.iter().map(record).collect::<Vec<_>>()})
 }
 
-/// A directory beside this crate.
-pub fn beside(path: &str) -> PathBuf {
+/// A path relative to this crate's directory.
+pub fn crate_path(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
 /// One of the sample images.
 pub fn sample(name: &str) -> Vec<u8> {
-    std::fs::read(beside("../images").join(name)).unwrap()
+    std::fs::read(crate_path("../images").join(name)).unwrap()
 }
 
-/// A PNG file, written as told.
+/// Encodes a PNG file.
 pub fn write_png(
     size: (u32, u32),
     colours: png::ColorType,
@@ -204,7 +198,7 @@ pub fn write_png(
     file
 }
 
-/// A JPEG file, written as told.
+/// Encodes a JPEG file.
 pub fn write_jpeg(size: (u16, u16), colours: jpeg_encoder::ColorType, progressive: bool, samples: &[u8]) -> Vec<u8> {
     let mut file = Vec::new();
     let mut encoder = jpeg_encoder::Encoder::new(&mut file, 90);
@@ -213,7 +207,7 @@ pub fn write_jpeg(size: (u16, u16), colours: jpeg_encoder::ColorType, progressiv
     file
 }
 
-/// Samples that rise and fall smoothly, so that they survive any codec.
+/// Smooth samples, which any codec preserves well.
 pub fn smooth(width: u32, height: u32, channels: usize) -> Vec<u8> {
     let mut samples = Vec::new();
     for y in 0..height {

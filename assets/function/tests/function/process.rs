@@ -1,16 +1,14 @@
-//! The program itself, as Lambda starts it: environment in, Runtime API and S3 over HTTP.
-
-mod common;
+//! Tests of the program with a Runtime API and an S3 over HTTP.
 
 use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use common::{FakeS3, Request, Response, event, sample, serve};
+use crate::support::{FakeS3, Request, Response, event, sample, serve};
 use serde_json::{Value, json};
 
-/// A Runtime API: hands out events one after another, and passes on what comes back for each.
+/// A Runtime API that serves events in order and sends the results to a channel.
 fn runtime_api(events: Vec<String>) -> (String, Receiver<(String, Value)>) {
     let (next_sender, next): (Sender<(usize, String)>, _) = channel();
     for event in events.into_iter().enumerate() {
@@ -57,7 +55,7 @@ fn function(changes: &[(&str, &str)]) -> Command {
 }
 
 #[test]
-fn an_event_that_fails_is_answered_and_the_next_one_is_served() {
+fn process_serves_next_event_after_failure() {
     let s3 =
         FakeS3::with(&[("/source/bad.jpg", b"not an image".to_vec()), ("/source/good.jpg", sample("lighthouse.jpg"))]);
     let (api, results) = runtime_api(vec![
@@ -82,7 +80,7 @@ fn an_event_that_fails_is_answered_and_the_next_one_is_served() {
     assert_eq!(body, json!({"thumbnails": ["thumb-good.jpg"]}));
     assert!(s3.object("/thumbs/thumb-good.jpg").is_some());
 
-    // One process has answered all four.
+    // One process has handled all four.
     assert_eq!(child.try_wait().unwrap(), None);
     child.kill().unwrap();
     let output = child.wait_with_output().unwrap();
@@ -94,7 +92,7 @@ fn an_event_that_fails_is_answered_and_the_next_one_is_served() {
 }
 
 #[test]
-fn a_wrong_environment_is_one_line_and_exit_code_1() {
+fn invalid_environment_exits_with_1_and_one_line() {
     for (changes, expected) in [
         (("DEST_BUCKET", ""), "thumbnail-function: the environment variable DEST_BUCKET is not set"),
         (("MAX_SIZE", "huge"), "thumbnail-function: the environment variable MAX_SIZE is \"huge\""),

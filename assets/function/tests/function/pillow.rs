@@ -1,17 +1,16 @@
-//! Our thumbnails of the sample images beside those that Pillow makes.
+//! Compares thumbnails of the sample images with Pillow's.
 
-mod common;
+use crate::image_compare::{decode, psnr};
+use crate::support;
+use thumbnail_function::thumbnail::{ThumbnailLimits, make};
 
-use common::compare::{decode, psnr};
-use thumbnail_function::thumbnail::{Limits, make};
-
-const LIMITS: Limits = Limits { max_side: 256, memory: 256 << 20 };
+const LIMITS: ThumbnailLimits = ThumbnailLimits { max_side: 256, memory: 256 << 20 };
 
 #[test]
-fn thumbnails_are_as_pillow_makes_them() {
+fn thumbnails_match_pillow() {
     for name in ["bubbles.png", "kites.gif", "lighthouse.jpg", "mountains.jpg", "waves.webp"] {
-        let thumbnail = make(&common::sample(name), LIMITS).unwrap();
-        let reference = common::beside("../../tests/references").join(format!("{name}.png"));
+        let thumbnail = make(&support::sample(name), LIMITS).unwrap();
+        let reference = support::crate_path("../../tests/references").join(format!("{name}.png"));
         let (width, height, theirs) = decode("image/png", &std::fs::read(reference).unwrap());
         let ours = decode(thumbnail.content_type, &thumbnail.bytes);
         assert_eq!((ours.0, ours.1), (width, height), "{name}");
