@@ -331,9 +331,9 @@ mod tests {
     #[test]
     fn s3_errors_are_parsed() {
         let body =
-            "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code><Message>It &amp; all is gone.</Message></Error>";
+            "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code><Message>A &amp; B do not exist.</Message></Error>";
         let error = refusal("read", StatusCode::NOT_FOUND, None, body);
-        assert_eq!(error.to_string(), "S3 refused to read it: NoSuchKey: It & all is gone. (HTTP status 404)");
+        assert_eq!(error.to_string(), "S3 refused to read it: NoSuchKey: A & B do not exist. (HTTP status 404)");
         let error = refusal("write", StatusCode::BAD_GATEWAY, None, "<html>");
         assert_eq!(error.to_string(), "S3 refused to write it: HTTP 502: Bad Gateway (HTTP status 502)");
     }

@@ -239,10 +239,10 @@ impl Registry {
     }
 
     async fn send_blob(&self, digest: &str, with_body: bool) -> RegistryResult {
-        let gone = |_| RegistryError::new(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "blob unknown to registry");
-        let hex = hex_of(digest).ok_or_else(|| gone(()))?;
-        let file = tokio::fs::File::open(self.store.services.blobs().path(hex)).await.map_err(|_| gone(()))?;
-        let length = file.metadata().await.map_err(|_| gone(()))?.len();
+        let blob_unknown = |_| RegistryError::new(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "blob unknown to registry");
+        let hex = hex_of(digest).ok_or_else(|| blob_unknown(()))?;
+        let file = tokio::fs::File::open(self.store.services.blobs().path(hex)).await.map_err(|_| blob_unknown(()))?;
+        let length = file.metadata().await.map_err(|_| blob_unknown(()))?.len();
         let body =
             if with_body { Body::from_stream(ReaderStream::with_capacity(file, 128 * 1024)) } else { Body::empty() };
         let headers = [

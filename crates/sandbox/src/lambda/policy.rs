@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_id_is_used_once_and_must_exist_to_be_removed() {
+    fn statement_ids_are_unique_and_required_for_removal() {
         let mut policy = ResourcePolicy::default();
         policy.add(&permission(), ARN).unwrap();
         assert_eq!(policy.add(&permission(), ARN).unwrap_err().code, "ResourceConflictException");

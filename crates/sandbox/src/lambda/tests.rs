@@ -1,4 +1,4 @@
-//! Functions from CreateFunction to their last log line, in a house that only has what Lambda asks for.
+//! Tests of Lambda without the sandbox's other services.
 
 mod api;
 mod client;

@@ -124,7 +124,7 @@ async fn timeout_kills_function_and_children() {
     assert!(late.payload["errorMessage"].as_str().unwrap().ends_with("Task timed out after 1.00 seconds"));
     assert!(late.tail.contains(" Task timed out after 1.00 seconds\nEND RequestId"), "{}", late.tail);
     assert!(late.tail.contains("Duration: 1000.00 ms\tBilled Duration: 1000 ms"), "{}", late.tail);
-    until("the group to be gone", async || !is_alive(&spawned["pid"]) && !is_alive(&spawned["child"])).await;
+    until("the process group to end", async || !is_alive(&spawned["pid"]) && !is_alive(&spawned["child"])).await;
 
     let fresh = harness.invoke("f", json!({ "do": "count" })).await;
     assert_ne!(fresh.payload["pid"], spawned["pid"]);
@@ -321,14 +321,14 @@ async fn invoke_supports_dry_run_and_refuses_invalid_payloads() {
     assert!(harness.service.snapshot().is_some());
 }
 
-/// Lets the function start children in sessions of their own, one of them without its environment; their ids.
-async fn detach(harness: &Harness, name: &str) -> Vec<Value> {
+/// Starts children of a function in their own sessions, one without its environment, and returns their ids.
+async fn start_detached_children(harness: &Harness, name: &str) -> Vec<Value> {
     let children = harness.invoke(name, json!({ "do": "detach" })).await.payload.as_array().unwrap().clone();
     assert!(children.iter().all(is_alive));
     children
 }
 
-async fn gone(what: &str, children: &[Value]) {
+async fn wait_until_ended(what: &str, children: &[Value]) {
     until(what, async || !children.iter().any(is_alive)).await;
 }
 
@@ -338,20 +338,20 @@ async fn detached_children_end_with_their_function() {
     let harness = Harness::new();
     harness.create("f", json!({ "Timeout": 1 })).await;
 
-    let children = detach(&harness, "f").await;
+    let children = start_detached_children(&harness, "f").await;
     harness.invoke("f", json!({ "do": "hang" })).await;
-    gone("the children's end with the timeout", &children).await;
+    wait_until_ended("the children to end after the timeout", &children).await;
 
-    let children = detach(&harness, "f").await;
+    let children = start_detached_children(&harness, "f").await;
     harness.invoke("f", json!({ "do": "exit", "code": 1 })).await;
-    gone("the children's end with the process", &children).await;
+    wait_until_ended("the children to end after the exit", &children).await;
 
-    let children = detach(&harness, "f").await;
+    let children = start_detached_children(&harness, "f").await;
     harness.call("DeleteFunction", json!({ "FunctionName": "f" })).await.unwrap();
-    gone("the children's end with the deletion", &children).await;
+    wait_until_ended("the children to end after the deletion", &children).await;
 
     harness.create("g", json!({})).await;
-    let children = detach(&harness, "g").await;
+    let children = start_detached_children(&harness, "g").await;
     harness.service.shut_down().await;
-    gone("the children's end with the sandbox", &children).await;
+    wait_until_ended("the children to end after the shutdown", &children).await;
 }
