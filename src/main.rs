@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use thumbctl::cli;
-use thumbctl_sandbox::standin;
+use thumbctl_sandbox::shims;
 
 use thumbctl_platform::process_setup;
 
@@ -65,10 +65,10 @@ fn console(result: Result<(), thumbctl_console::ConsoleError>) -> ExitCode {
 fn run_as(program_name: &OsString, arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     match Path::new(program_name).file_name()?.to_str()? {
         "bootstrap" => Some(thumbnail_function::run()),
-        name if standin::NAMES.contains(&name) => {
+        name if shims::NAMES.contains(&name) => {
             // On failure only the file size limit is not reported.
             let _ = process_setup::report_file_size_limit_without_runtime();
-            Some(standin::run(name, arguments))
+            Some(shims::run(name, arguments))
         }
         _ => None,
     }

@@ -1,11 +1,11 @@
-//! How far this machine's clock is from S3's: a signature holds the time, and is refused if that is not S3's.
+//! Detects a clock that differs from S3's, for which S3 refuses signatures.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Smaller differences are no reason to refuse: an address is good for five minutes after the time it was signed at.
+/// Smaller differences in seconds are accepted: a presigned URL is valid for five minutes.
 const REFUSED_FROM: i64 = 300;
 
-/// What to say of the clock beside a refusal, by the refusal's `Date` header; nothing if the clock is right.
+/// A remark on the clock's difference, from a response's `Date` header; `None` if the clock is right.
 pub fn remark(date: &str) -> Option<String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
     describe(i64::try_from(now).ok()?.checked_sub(seconds(date)?)?)
@@ -18,7 +18,7 @@ fn describe(ahead: i64) -> Option<String> {
         .then(|| format!("this machine's clock is {} h {} min {direction} S3's", minutes / 60, minutes % 60))
 }
 
-/// Seconds since 1970 of a date as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// Parses an HTTP date to seconds since 1970: `Sun, 06 Nov 1994 08:49:37 GMT`.
 fn seconds(date: &str) -> Option<i64> {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (_, date) = date.split_once(", ")?;
@@ -31,7 +31,7 @@ fn seconds(date: &str) -> Option<i64> {
     let month = MONTHS.iter().position(|month| *month == name)? as i64 + 1;
     let (year, hour, minute, second) =
         (number(&mut parts)?, number(&mut parts)?, number(&mut parts)?, number(&mut parts)?);
-    // Days since 1970, in years that begin with March, so that the leap day is the last of its year.
+    // Days since 1970, in years that start with March, so that the leap day is the last of its year.
     let (shifted_year, shifted_month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let leap_days = shifted_year / 4 - shifted_year / 100 + shifted_year / 400;
     let days = 365 * shifted_year + leap_days + (153 * shifted_month + 2) / 5 + day - 1 - 719_468;
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_of_http_are_read() {
+    fn http_dates_are_parsed() {
         for (date, expected) in [
             ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
             ("Sun, 06 Nov 1994 08:49:37 GMT", Some(784_111_777)),
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn remark_names_amount_and_direction() {
+    fn remark_has_amount_and_direction() {
         assert_eq!(describe(-7380).as_deref(), Some("this machine's clock is 2 h 3 min behind S3's"));
         assert_eq!(describe(600).as_deref(), Some("this machine's clock is 0 h 10 min ahead of S3's"));
         assert_eq!(describe(-120), None);

@@ -1,4 +1,4 @@
-//! What S3 sends to the function.
+//! S3's events.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -7,49 +7,49 @@ use thiserror::Error;
 /// An event from S3.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event {
-    /// S3's own trial, sent when a notification is set up.
+    /// S3's test event, sent when a notification is configured.
     Test {
-        /// The bucket that the notification belongs to.
+        /// The bucket of the notification.
         bucket: String,
     },
-    /// Things that happened to objects.
+    /// The events of objects.
     Records(Vec<Record>),
 }
 
-/// One thing that happened to one object.
+/// One event of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// What happened, `ObjectCreated:Put` for example.
+    /// The event's name, for example `ObjectCreated:Put`.
     pub name: String,
-    /// The bucket it happened in.
+    /// The object's bucket.
     pub bucket: String,
     /// The object's key, decoded.
     pub key: String,
 }
 
 impl Record {
-    /// Whether there is an object now that needs a thumbnail.
+    /// Whether the object was created, so that it needs a thumbnail.
     pub fn is_creation(&self) -> bool {
-        // Older senders write the full name, with the service in front.
+        // Some events have the service as a prefix.
         self.name.trim_start_matches("s3:").starts_with("ObjectCreated")
     }
 }
 
-/// The payload did not come from S3.
+/// A payload that is not an event of S3.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum EventError {
-    /// There are no records in it.
+    /// The payload has no records.
     #[error("this is not an S3 event: it has no list of Records")]
     NoRecords,
-    /// A record is not S3's.
+    /// A record is not from S3.
     #[error("this is not an S3 event: record {0} has no S3 bucket and key")]
     NotS3(usize),
-    /// A key that no encoder of S3 writes.
+    /// A key that is not valid in S3's encoding.
     #[error("record {number} of the event has the key \"{key}\", which does not decode to UTF-8")]
     BadKey {
-        /// Number of the record, from 1.
+        /// The number of the record, from 1.
         number: usize,
-        /// The key as it came.
+        /// The encoded key.
         key: String,
     },
 }
@@ -78,7 +78,7 @@ struct RawObject {
 }
 
 impl Event {
-    /// Reads the payload of an invocation.
+    /// Parses the payload of an invocation.
     pub fn parse(payload: &Value) -> Result<Self, EventError> {
         if payload.get("Event").and_then(Value::as_str) == Some("s3:TestEvent") {
             let bucket = payload.get("Bucket").and_then(Value::as_str);
@@ -104,9 +104,9 @@ impl Event {
     }
 }
 
-/// Undoes the form encoding of keys in events: `+` is a space, `%XX` a byte.
+/// Decodes an event's key: `+` is a space, `%XX` a byte.
 ///
-/// None if the bytes are not UTF-8. A `%` that no two hexadecimal digits follow stands for itself.
+/// `None` if the bytes are not UTF-8. A `%` without two hexadecimal digits is literal.
 pub fn decode_key(encoded: &str) -> Option<String> {
     let bytes = encoded.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn every_record_is_read() {
+    fn all_records_are_parsed() {
         let event = Event::parse(&json!({"Records": [record("a+1.jpg"), record("b.png")]}));
         let Ok(Event::Records(records)) = event else { panic!("{event:?}") };
         assert_eq!(records.len(), 2);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_test_event_is_known() {
+    fn test_event_is_recognised() {
         let event = json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "source"});
         let bucket = "source".to_owned();
         assert_eq!(Event::parse(&event), Ok(Event::Test { bucket }));

@@ -1,13 +1,13 @@
-//! An AWS Lambda function: for every image that S3 announces, a thumbnail in another bucket.
+//! An AWS Lambda function that writes a thumbnail of every image put into an S3 bucket to another bucket.
 //!
-//! [`run`] is the whole program. The rooms below it, outermost first:
+//! [`run`] is the whole program. Its modules, outermost first:
 //!
-//! - [`settings`]: what the environment says;
+//! - [`settings`]: the configuration in the environment;
 //! - [`handler`]: one invocation, record by record;
-//! - [`event`]: what S3 sends;
-//! - [`store`]: getting and putting objects;
-//! - [`thumbnail`]: bytes of an image in, bytes of a thumbnail out, nothing else touched;
-//! - [`log`]: one JSON line for each record.
+//! - [`event`]: S3's events;
+//! - [`store`]: reading and writing objects;
+//! - [`thumbnail`]: the bytes of an image to the bytes of its thumbnail, without I/O;
+//! - [`log`]: one JSON line per record.
 
 mod clock;
 mod codec;
@@ -31,8 +31,8 @@ use settings::Settings;
 
 /// Serves invocations until Lambda ends the process.
 ///
-/// Everything is read from the environment. What is missing or wrong there is said in one line on standard
-/// error, and the exit code is 1.
+/// The configuration is read from the environment. If it is incomplete or invalid, the program writes one line to
+/// standard error and exits with 1.
 pub fn run() -> ExitCode {
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
@@ -46,7 +46,7 @@ pub fn run() -> ExitCode {
 fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings::from_env()?;
     let handler = &Handler::new(settings, Box::new(log::to_stdout))?;
-    // One thread is enough: Lambda sends a process one event at a time, so the handler may block.
+    // One thread is enough, and may block: Lambda sends a process one event at a time.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let service = service_fn(|event: LambdaEvent<Value>| async move {
         let deadline = handler::deadline(event.context.deadline);

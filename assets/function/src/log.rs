@@ -1,25 +1,25 @@
-//! The function's log: one JSON object a line, which is what CloudWatch Logs can search by field.
+//! The function's log: one JSON object per line, which CloudWatch Logs can search by field.
 
 use std::io::Write;
 
 use serde::Serialize;
 
-/// Where finished lines go.
-pub type Sink = Box<dyn Fn(&str) + Send + Sync>;
+/// The destination of log lines.
+pub type LogSink = Box<dyn Fn(&str) + Send + Sync>;
 
 /// Writes one line to standard output.
 pub fn to_stdout(line: &str) {
-    // One write for the whole line, so that nothing comes between; a closed output must not fail the event.
-    #[allow(clippy::disallowed_methods, reason = "standard output is a function's log")]
+    // One write for the whole line keeps it together; a closed output must not fail the event.
+    #[allow(clippy::disallowed_methods, reason = "standard output is the function's log")]
     let _ = std::io::stdout().lock().write_all(format!("{line}\n").as_bytes());
 }
 
-/// A line about one record.
+/// A log line about one record.
 #[derive(Debug, Default, Serialize)]
-pub struct Line<'a> {
+pub struct LogEntry<'a> {
     /// `INFO` or `ERROR`.
     pub level: &'static str,
-    /// What happened, in words.
+    /// The message.
     pub message: String,
     /// The invocation's id.
     pub request_id: &'a str,
@@ -28,63 +28,63 @@ pub struct Line<'a> {
     /// The source object's key, decoded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<&'a str>,
-    /// The kind of failure, the same word as the invocation error's type.
+    /// The kind of failure, as in the invocation error's type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<&'static str>,
-    /// The source image, if it could be read.
+    /// The source image, if it was read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<Size>,
-    /// The thumbnail, if there is one.
+    pub source: Option<ImageSize>,
+    /// The thumbnail, if it was written.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub thumbnail: Option<Written<'a>>,
-    /// How long the record took.
+    pub thumbnail: Option<WrittenThumbnail<'a>>,
+    /// The total duration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub milliseconds: Option<f64>,
-    /// How that time was spent.
+    /// The durations of the stages.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub stages: Option<Stages>,
+    pub stages: Option<StageDurations>,
 }
 
-/// An image's measures.
+/// An image's size.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct Size {
-    /// Pixels across, as displayed.
+pub struct ImageSize {
+    /// The displayed width in pixels.
     pub width: u32,
-    /// Pixels down, as displayed.
+    /// The displayed height in pixels.
     pub height: u32,
-    /// Length of the file.
+    /// The size of the file.
     pub bytes: u64,
 }
 
-/// A thumbnail and where it went.
+/// A written thumbnail.
 #[derive(Debug, Serialize)]
-pub struct Written<'a> {
+pub struct WrittenThumbnail<'a> {
     /// The destination bucket.
     pub bucket: &'a str,
     /// The thumbnail's key.
     pub key: &'a str,
     /// Its content type.
     pub content_type: &'static str,
-    /// Its measures.
+    /// Its size.
     #[serde(flatten)]
-    pub size: Size,
+    pub size: ImageSize,
 }
 
-/// Milliseconds of each stage of a record.
+/// The milliseconds of each stage.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct Stages {
-    /// Getting the object.
+pub struct StageDurations {
+    /// Reading the object.
     pub download: f64,
     /// Decoding, resizing and encoding.
     pub resize: f64,
-    /// Putting the thumbnail.
+    /// Writing the thumbnail.
     pub upload: f64,
 }
 
-impl Line<'_> {
-    /// The line, without its end.
+impl LogEntry<'_> {
+    /// The line without a line break.
     pub fn to_json(&self) -> String {
-        // Strings and numbers only: this cannot fail.
+        // Cannot fail: strings and numbers only.
         serde_json::to_string(self).unwrap_or_default()
     }
 }

@@ -1,4 +1,4 @@
-//! The function as a program of its own, as Lambda starts it.
+//! The function's program.
 
 use std::process::ExitCode;
 

@@ -1,32 +1,32 @@
-//! Which way up a photo is, as its EXIF data says.
+//! The EXIF orientation of a photo.
 
 use crate::pixels::Pixels;
 
-/// How stored pixels have to be turned to be seen upright; EXIF's numbers 1 to 8.
+/// An EXIF orientation, 1 to 8: the transformation of stored pixels to an upright picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Orientation(u8);
 
 impl Orientation {
-    /// Nothing to do.
+    /// No transformation.
     pub const UPRIGHT: Self = Self(1);
 
-    /// Reads it out of EXIF data: a TIFF header and its first directory. Upright if it is not there.
+    /// Reads the orientation from EXIF data. Upright if it is missing.
     pub fn from_exif(exif: &[u8]) -> Self {
         let tiff = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
         find(tiff).map_or(Self::UPRIGHT, Self)
     }
 
-    /// Whether width and height change places.
+    /// Whether width and height are swapped.
     pub fn swaps_sides(self) -> bool {
         self.0 >= 5
     }
 
-    /// `size` as it is seen.
+    /// The displayed size of a stored `size`.
     pub fn turn_size(self, size: (u32, u32)) -> (u32, u32) {
         if self.swaps_sides() { (size.1, size.0) } else { size }
     }
 
-    /// Turns the pixels upright.
+    /// Transforms the pixels to an upright picture.
     pub fn apply(self, pixels: Pixels) -> Pixels {
         if self == Self::UPRIGHT {
             return pixels;
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn both_byte_orders_are_read() {
+    fn both_byte_orders_are_parsed() {
         for little in [true, false] {
             let plain = exif(little, 6);
             assert_eq!(Orientation::from_exif(&plain), Orientation(6));
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_upright() {
+    fn invalid_exif_is_upright() {
         let cut = &exif(true, 6)[..15];
         for data in [b"".as_slice(), b"II*\0", b"II*\0\xff\xff\xff\xff", cut, &exif(true, 9)] {
             assert_eq!(Orientation::from_exif(data), Orientation::UPRIGHT);
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn every_turn_is_right() {
+    fn all_orientations_are_applied() {
         // a b c
         // d e f
         let stored = Pixels { width: 3, height: 2, channels: 1, samples: b"abcdef".to_vec() };

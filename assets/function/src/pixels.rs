@@ -1,15 +1,15 @@
 //! A picture in memory.
 
-/// Eight-bit samples, row by row, the channels of a pixel side by side.
+/// Eight-bit samples, row by row, with interleaved channels.
 ///
 /// One channel is grey, two are grey and alpha, three are RGB, four are RGBA.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pixels {
-    /// Pixels across.
+    /// The width in pixels.
     pub width: u32,
-    /// Pixels down.
+    /// The height in pixels.
     pub height: u32,
-    /// Samples for each pixel, 1 to 4.
+    /// The samples per pixel, 1 to 4.
     pub channels: usize,
     /// `width * height * channels` samples.
     pub samples: Vec<u8>,
@@ -21,7 +21,7 @@ impl Pixels {
         self.channels.is_multiple_of(2)
     }
 
-    /// Multiplies colours by alpha, so that what is transparent lends no colour to its neighbours.
+    /// Multiplies colours by alpha, so that transparent pixels do not affect their neighbours.
     pub fn premultiply(&mut self) {
         if !self.has_alpha() {
             return;
@@ -35,7 +35,7 @@ impl Pixels {
         }
     }
 
-    /// Undoes [`Pixels::premultiply`].
+    /// Reverses [`Pixels::premultiply`].
     pub fn unpremultiply(&mut self) {
         if !self.has_alpha() {
             return;

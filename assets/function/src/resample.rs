@@ -1,18 +1,17 @@
-//! Making a picture smaller, the way Pillow's `thumbnail` does.
+//! Shrinks a picture like Pillow's `thumbnail`.
 //!
-//! Two steps: whole blocks of pixels are averaged until the picture is at least twice as large as wanted,
-//! then a bicubic filter, widened to the scale, does the rest. The first step makes large photos quick, the
-//! second is what the eye sees.
+//! Two steps: averaging blocks of pixels to at least twice the target size, which makes large photos fast, then a
+//! bicubic filter, widened to the scale.
 
 use crate::pixels::Pixels;
 
-/// How much larger than the result the averaged picture stays at least.
+/// The minimum size of the averaged picture, relative to the result.
 const REDUCING_GAP: f64 = 2.0;
 
-/// Pixels on each side that the bicubic filter looks at.
+/// The bicubic filter's radius in pixels.
 const SUPPORT: f64 = 2.0;
 
-/// The size of a thumbnail: at most `max` on each side, the aspect kept, never enlarged.
+/// The size of a thumbnail: at most `max` on each side, with the same aspect ratio, never enlarged.
 pub fn fit(width: u32, height: u32, max: u32) -> (u32, u32) {
     if width <= max && height <= max {
         return (width, height);
@@ -28,14 +27,14 @@ pub fn fit(width: u32, height: u32, max: u32) -> (u32, u32) {
     }
 }
 
-/// Of the two whole numbers around `exact` the one whose aspect is less wrong, the lower if they are equal.
+/// Rounds `exact` to the integer with the smaller aspect error; the lower one if they are equal.
 fn nearer(exact: f64, wrong: impl Fn(f64) -> f64) -> u32 {
     let (below, above) = (exact.floor(), exact.ceil());
     let best = if wrong(above) < wrong(below) { above } else { below };
     (best as u32).max(1)
 }
 
-/// The picture at `width` x `height`, neither of which is larger than it has.
+/// Shrinks the picture to `width` x `height`, which must not be larger than it.
 pub fn shrink(mut pixels: Pixels, width: u32, height: u32) -> Pixels {
     if (pixels.width, pixels.height) == (width, height) {
         return pixels;
@@ -43,7 +42,7 @@ pub fn shrink(mut pixels: Pixels, width: u32, height: u32) -> Pixels {
     pixels.premultiply();
     let factor = |from: u32, to: u32| ((f64::from(from) / f64::from(to) / REDUCING_GAP) as u32).max(1);
     let (across, down) = (factor(pixels.width, width), factor(pixels.height, height));
-    // Where the picture ends among the averaged pixels: the last of them may be covered only in part.
+    // The picture's extent in averaged pixels, the last of which may be covered only in part.
     let extent_x = f64::from(pixels.width) / f64::from(across);
     let extent_y = f64::from(pixels.height) / f64::from(down);
     let reduced = reduce(pixels, across, down);
@@ -52,7 +51,7 @@ pub fn shrink(mut pixels: Pixels, width: u32, height: u32) -> Pixels {
     small
 }
 
-/// Averages blocks of `across` x `down` pixels; at the right and lower edge, what is left of them.
+/// Averages blocks of `across` x `down` pixels, which may be smaller at the right and lower edge.
 fn reduce(pixels: Pixels, across: u32, down: u32) -> Pixels {
     if across == 1 && down == 1 {
         return pixels;
@@ -84,13 +83,13 @@ fn reduce(pixels: Pixels, across: u32, down: u32) -> Pixels {
     Pixels { width, height, channels, samples }
 }
 
-/// The pixels that one pixel of the result is made of, and how much of each.
+/// The source pixels of one result pixel and their weights.
 struct Window {
     first: usize,
     weights: Vec<f32>,
 }
 
-/// The windows along one axis: `extent` of `length` pixels become `result` pixels.
+/// The windows along one axis, from `extent` of `length` pixels to `result` pixels.
 fn windows(length: u32, extent: f64, result: u32) -> Vec<Window> {
     let scale = extent / f64::from(result);
     let stretch = scale.max(1.0);
@@ -151,7 +150,7 @@ fn bicubic(pixels: &Pixels, extent: (f64, f64), size: (u32, u32)) -> Pixels {
                 *sum += weight * sample;
             }
         }
-        // The cast clamps: the kernel overshoots at hard edges.
+        // The cast clamps values, since the kernel overshoots at hard edges.
         samples.extend(sums.iter().map(|sum| sum.round() as u8));
     }
     Pixels { width, height, channels, samples }
@@ -162,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_those_of_pillow() {
+    fn sizes_match_pillow() {
         // Computed with Pillow: Image.new("L", size).thumbnail((256, 256)).
         for (size, expected) in [
             ((1600, 1067), (256, 171)),
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn one_colour_stays_that_colour() {
+    fn uniform_colour_is_kept() {
         for channels in 1..=4 {
             let pixel: Vec<u8> = [200, 100, 50, 255][4 - channels..].to_vec();
             let pixels = Pixels { width: 701, height: 333, channels, samples: pixel.repeat(701 * 333) };
@@ -195,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_transparent_lends_no_colour() {
+    fn transparent_pixels_do_not_affect_colours() {
         // Opaque white beside transparent black: the edge must stay white.
         let row: Vec<u8> = [[255_u8; 4].repeat(10), [0_u8; 4].repeat(10)].concat();
         let pixels = Pixels { width: 20, height: 20, channels: 4, samples: row.repeat(20) };

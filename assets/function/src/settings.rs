@@ -1,44 +1,44 @@
-//! What the function reads from its environment.
+//! The function's configuration in its environment.
 
 use thiserror::Error;
 
 /// The configuration of one process.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Bucket that thumbnails are written to.
+    /// The destination bucket.
     pub destination: String,
-    /// Longest side of a thumbnail, in pixels.
+    /// The longest side of a thumbnail in pixels.
     pub max_side: u32,
-    /// Memory of the function, in bytes.
+    /// The function's memory in bytes.
     pub memory: u64,
-    /// Region that requests are signed for.
+    /// The region for signatures.
     pub region: String,
-    /// Endpoint to use instead of AWS's own.
+    /// The endpoint instead of AWS's own.
     pub endpoint: Option<String>,
-    /// PEM file with the authorities to trust instead of those compiled in.
+    /// The PEM file of trusted authorities instead of the compiled ones.
     pub ca_bundle: Option<String>,
-    /// Access key of the execution role.
+    /// The execution role's access key.
     pub access_key: String,
-    /// Its secret.
+    /// The execution role's secret key.
     pub secret_key: String,
-    /// Its session token; temporary credentials have one.
+    /// The session token of temporary credentials.
     pub session_token: Option<String>,
 }
 
-/// Something in the environment that is missing or cannot be used.
+/// A missing or invalid variable.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum SettingsError {
     /// A variable is not set, or is empty.
     #[error("the environment variable {0} is not set; it must hold {1}")]
     Missing(&'static str, &'static str),
-    /// A variable holds something else than it should.
+    /// A variable has an invalid value.
     #[error("the environment variable {name} is \"{value}\"; it must be {expected}")]
     Wrong {
-        /// Name of the variable.
+        /// The variable's name.
         name: &'static str,
-        /// What it holds.
+        /// Its value.
         value: String,
-        /// What it should hold.
+        /// The expected kind of value.
         expected: &'static str,
     },
 }
@@ -49,7 +49,7 @@ impl Settings {
         Self::from_lookup(|name| std::env::var(name).ok())
     }
 
-    /// Reads variables with `lookup`; an empty one counts as not set.
+    /// Reads variables with `lookup`; an empty value counts as not set.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let optional = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
         let required =
@@ -60,8 +60,8 @@ impl Settings {
             None => 256,
             Some(text) => number("MAX_SIZE", &text, 1..=16_384, "a whole number of pixels, 1 to 16384")? as u32,
         };
-        // The runtime client panics on these; here they get a sentence.
-        let lambda = "what Lambda sets itself";
+        // The runtime client panics without these, so they are checked here.
+        let lambda = "the value set by Lambda";
         for name in ["AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION"] {
             required(name, lambda)?;
         }
@@ -101,12 +101,12 @@ impl Settings {
         })
     }
 
-    /// Bytes that an image may take while it is decoded: half of the memory.
+    /// The memory limit of decoding in bytes: half of the memory.
     pub fn decode_limit(&self) -> u64 {
         self.memory / 2
     }
 
-    /// Bytes that an object may have: a quarter of the memory, for it lies there beside what it decodes to.
+    /// The size limit of an object in bytes: a quarter of the memory, beside its decoded form.
     pub fn object_limit(&self) -> u64 {
         self.memory / 4
     }
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults() {
+    fn unset_variables_have_defaults() {
         let settings = with(&[]).unwrap();
         assert_eq!(settings.max_side, 256);
         assert_eq!(settings.decode_limit(), 256 * 1024 * 1024);
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_bucket_is_named() {
+    fn missing_bucket_variable_is_named() {
         let error = with(&[("DEST_BUCKET", "")]).unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_values_are_named() {
+    fn invalid_values_are_named() {
         for (name, value) in [
             ("MAX_SIZE", "0"),
             ("MAX_SIZE", "big"),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_endpoint_of_the_service_comes_before_the_general_one() {
+    fn service_endpoint_overrides_general_endpoint() {
         let settings = with(&[("AWS_ENDPOINT_URL", "http://general"), ("AWS_ENDPOINT_URL_S3", "http://s3")]);
         assert_eq!(settings.unwrap().endpoint.as_deref(), Some("http://s3"));
     }

@@ -1,6 +1,6 @@
-//! Getting objects from S3 and putting them there.
+//! Reads objects from S3 and writes them to it.
 //!
-//! `rusty-s3` signs an address, `ureq` sends the request. Signed addresses are secrets: they appear in no error.
+//! `rusty-s3` presigns a URL, `ureq` sends the request. Presigned URLs are secrets and appear in no error.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -15,55 +15,55 @@ use ureq::{Agent, Body, http::Response};
 use crate::clock;
 use crate::settings::Settings;
 
-/// How often a request is sent before it counts as failed.
+/// The number of attempts of a request.
 const ATTEMPTS: u32 = 3;
-/// Pause after the first failure; each further one is four times as long.
+/// The delay after the first failure, four times as long after each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The longest that one request may take.
+/// The timeout of one request.
 const REQUEST: Duration = Duration::from_secs(25);
-/// The longest to find the host and connect to it.
+/// The timeout of name resolution and connection.
 const CONNECT: Duration = Duration::from_secs(4);
-/// How long a signed address is good for: a request is sent at once.
+/// The validity of a presigned URL, which is used at once.
 const SIGNED_FOR: Duration = Duration::from_secs(300);
-/// More of an error's body than this is not read.
+/// The bytes read of an error's body.
 const ERROR_BODY: u64 = 64 * 1024;
 
-/// Why an object could not be got or put.
+/// A failed read or write of an object.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum StoreError {
-    /// S3 answered, and refused.
+    /// An error response of S3.
     #[error("S3 refused to {action} it: {code}: {message} (HTTP status {status})")]
     Refused {
         /// `read` or `write`.
         action: &'static str,
-        /// S3's code, `NoSuchKey` for example.
+        /// S3's error code, for example `NoSuchKey`.
         code: String,
         /// S3's message.
         message: String,
-        /// Status of the HTTP response.
+        /// The HTTP status.
         status: u16,
     },
-    /// There was no answer.
+    /// No response.
     #[error("S3 could not be reached to {action} it: {reason}")]
     Unreachable {
         /// `read` or `write`.
         action: &'static str,
-        /// What went wrong.
+        /// The cause.
         reason: String,
     },
-    /// The object cannot fit into the function's memory.
+    /// The object exceeds the size limit.
     #[error("it is too large: it has {bytes} bytes, and {limit} are allowed (a quarter of the function's memory)")]
     TooLarge {
         /// Its size.
         bytes: u64,
-        /// The size allowed.
+        /// The size limit.
         limit: u64,
     },
-    /// No address can be made for it.
-    #[error("its key cannot be written as an address: it has the part \"{0}\"")]
+    /// The key cannot be written as a URL.
+    #[error("its key cannot be written as a URL: it has the part \"{0}\"")]
     Key(String),
-    /// No address can be made for its bucket.
-    #[error("its bucket has no address: {0}")]
+    /// The bucket has no valid URL.
+    #[error("its bucket has no valid URL: {0}")]
     Bucket(String),
 }
 
@@ -78,8 +78,8 @@ impl StoreError {
         }
     }
 
-    /// Whether the same request may succeed a moment later.
-    fn is_passing(&self) -> bool {
+    /// Whether the request can be retried.
+    fn is_temporary(&self) -> bool {
         match self {
             Self::Refused { status, code, .. } => {
                 *status >= 500 || *status == 429 || matches!(code.as_str(), "SlowDown" | "RequestTimeout")
@@ -90,33 +90,33 @@ impl StoreError {
     }
 }
 
-/// The certificates that are to be trusted could not be read.
+/// The trusted certificates cannot be read.
 #[derive(Debug, Error)]
 pub enum CertificatesError {
-    /// The file could not be read.
+    /// The file cannot be read.
     #[error("AWS_CA_BUNDLE: {path}: {error}")]
     Unreadable {
         /// Its path.
         path: String,
-        /// What the system said.
+        /// The system's error.
         error: std::io::Error,
     },
-    /// It holds no certificate, or a broken one.
-    #[error("AWS_CA_BUNDLE: {0} holds no PEM certificates")]
+    /// The file has no valid certificate.
+    #[error("AWS_CA_BUNDLE: {0} has no PEM certificates")]
     NoCertificates(String),
 }
 
-/// S3, as one execution role sees it.
+/// A client of S3 with one execution role.
 #[derive(Debug)]
-pub struct Store {
+pub struct ObjectStore {
     agent: Agent,
     credentials: Credentials,
     region: String,
     endpoint: Option<String>,
 }
 
-impl Store {
-    /// A store with the settings' endpoint, region and credentials. Connects to nothing yet.
+impl ObjectStore {
+    /// Creates a client with the settings' endpoint, region and credentials, without connecting.
     pub fn new(settings: &Settings) -> Result<Self, CertificatesError> {
         let mut tls = TlsConfig::builder();
         if let Some(path) = &settings.ca_bundle {
@@ -125,7 +125,7 @@ impl Store {
         let agent = Agent::config_builder()
             .tls_config(tls.build())
             .proxy(None)
-            // S3 redirects to other regions, where the signature would not hold: its answer is the error.
+            // Redirects to other regions are errors, since the signature is not valid there.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .http_status_as_error(false)
@@ -140,7 +140,7 @@ impl Store {
         Ok(Self { agent, credentials, region: settings.region.clone(), endpoint: settings.endpoint.clone() })
     }
 
-    /// The bytes of an object, if there are at most `limit`.
+    /// Reads an object of at most `limit` bytes.
     pub fn get(&self, bucket: &str, key: &str, limit: u64, until: Instant) -> Result<Vec<u8>, StoreError> {
         let action = "read";
         let bucket = self.bucket(bucket)?;
@@ -160,7 +160,7 @@ impl Store {
             if let Some(bytes) = body.content_length().filter(|bytes| *bytes > limit) {
                 return Err(StoreError::TooLarge { bytes, limit });
             }
-            // A body without a length is read up to the limit and not beyond.
+            // A body without a length is read up to the limit.
             body.with_config().limit(limit + 1).read_to_vec().map_err(|error| match error {
                 ureq::Error::BodyExceedsLimit(bytes) => StoreError::TooLarge { bytes, limit },
                 error => unreachable(action, &error),
@@ -204,18 +204,18 @@ impl Store {
     }
 }
 
-/// Where a bucket is, and whether its name goes into the path or in front of the host.
+/// The endpoint of a bucket, and whether its name is in the path or the host.
 fn address(endpoint: Option<&str>, region: &str, bucket: &str) -> (String, UrlStyle) {
     if let Some(endpoint) = endpoint {
         return (endpoint.to_owned(), UrlStyle::Path);
     }
     let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    // The host's certificate covers one name before it, so not one with a dot.
+    // The certificate's wildcard does not cover bucket names with a dot.
     let style = if bucket.contains('.') { UrlStyle::Path } else { UrlStyle::VirtualHost };
     (format!("https://s3.{region}.{suffix}"), style)
 }
 
-/// Refuses keys that an address would change: `.` and `..` are resolved in it, and nothing is the bucket.
+/// Refuses keys that a URL would change: empty keys, and parts `.` and `..`.
 fn check_key(key: &str) -> Result<(), StoreError> {
     let part = key.split('/').find(|part| matches!(*part, "." | ".."));
     match part {
@@ -239,7 +239,7 @@ fn read_certificates(path: &str) -> Result<RootCerts, CertificatesError> {
     Ok(RootCerts::new_with_certs(&certificates))
 }
 
-/// Sends up to [`ATTEMPTS`] times while the failure may pass and there is time left.
+/// Sends a request up to [`ATTEMPTS`] times while the error can be retried and time is left.
 fn retry<T>(
     until: Instant,
     action: &'static str,
@@ -250,10 +250,10 @@ fn retry<T>(
     loop {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(StoreError::Unreachable { action, reason: "the function's time is used up".to_owned() });
+            return Err(StoreError::Unreachable { action, reason: "the invocation's time is used up".to_owned() });
         }
         match send(left.min(REQUEST)) {
-            Err(error) if error.is_passing() && attempt < ATTEMPTS && Instant::now() + pause < until => {
+            Err(error) if error.is_temporary() && attempt < ATTEMPTS && Instant::now() + pause < until => {
                 sleep(pause);
                 pause *= 4;
                 attempt += 1;
@@ -268,7 +268,7 @@ fn unreachable(action: &'static str, error: &ureq::Error) -> StoreError {
     StoreError::Unreachable { action, reason }
 }
 
-/// The response, or S3's error in it.
+/// The response, or S3's error.
 fn accept(action: &'static str, mut response: Response<Body>) -> Result<Response<Body>, StoreError> {
     let status = response.status();
     if status.is_success() {
@@ -279,7 +279,8 @@ fn accept(action: &'static str, mut response: Response<Body>) -> Result<Response
     Err(refusal(action, status, date.as_deref(), &body.unwrap_or_default()))
 }
 
-/// `date` is the answer's: S3 says "access denied" or "expired" of a signature that another clock has made.
+/// Builds the error of a response. With a wrong clock S3 reports "access denied" or "expired", so the difference to the
+/// response's `date` is added.
 fn refusal(action: &'static str, status: StatusCode, date: Option<&str>, body: &str) -> StoreError {
     let reason = status.canonical_reason().unwrap_or("no reason given");
     let mut message = element(body, "Message").unwrap_or_else(|| reason.to_owned());
@@ -296,7 +297,7 @@ fn refusal(action: &'static str, status: StatusCode, date: Option<&str>, body: &
     }
 }
 
-/// The text of the first element with this name. S3's errors are flat, so this is all the XML that is needed.
+/// The text of the first element with this name, which is enough for S3's flat errors.
 fn element(xml: &str, name: &str) -> Option<String> {
     let (_, rest) = xml.split_once(&format!("<{name}>"))?;
     let (text, _) = rest.split_once(&format!("</{name}>"))?;
@@ -314,7 +315,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses() {
+    fn bucket_urls_depend_on_endpoint_region_and_name() {
         for (endpoint, region, bucket, expected, in_path) in [
             (None, "eu-west-1", "b", "https://s3.eu-west-1.amazonaws.com", false),
             (None, "cn-north-1", "b", "https://s3.cn-north-1.amazonaws.com.cn", false),
@@ -328,17 +329,17 @@ mod tests {
     }
 
     #[test]
-    fn errors_of_s3_are_read() {
+    fn s3_errors_are_parsed() {
         let body =
-            "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code><Message>It &amp; all is gone.</Message></Error>";
+            "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code><Message>A &amp; B do not exist.</Message></Error>";
         let error = refusal("read", StatusCode::NOT_FOUND, None, body);
-        assert_eq!(error.to_string(), "S3 refused to read it: NoSuchKey: It & all is gone. (HTTP status 404)");
+        assert_eq!(error.to_string(), "S3 refused to read it: NoSuchKey: A & B do not exist. (HTTP status 404)");
         let error = refusal("write", StatusCode::BAD_GATEWAY, None, "<html>");
         assert_eq!(error.to_string(), "S3 refused to write it: HTTP 502: Bad Gateway (HTTP status 502)");
     }
 
     #[test]
-    fn refusal_names_clock_that_is_off() {
+    fn refusal_names_clock_difference() {
         let body = "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>";
         let date = Some("Mon, 01 Jan 2001 00:00:00 GMT");
         let message = refusal("read", StatusCode::FORBIDDEN, date, body).to_string();
@@ -349,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_pass_is_tried_again() {
+    fn only_temporary_errors_are_retried() {
         let until = Instant::now() + Duration::from_secs(10);
         for (status, attempts) in [(503, 3), (403, 1)] {
             let mut sent = 0;
@@ -363,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_without_an_address_are_refused() {
+    fn keys_without_url_are_refused() {
         for key in ["", "a/../b", "./a", "a/."] {
             assert!(check_key(key).is_err(), "{key}");
         }

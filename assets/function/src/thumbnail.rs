@@ -1,82 +1,82 @@
-//! Bytes of an image in, bytes of its thumbnail out. Nothing here reads or writes anything else.
+//! Creates the thumbnail of an image, without I/O.
 
 use thiserror::Error;
 
 use crate::codec::Format;
 use crate::resample;
 
-/// What bounds a thumbnail and the work on it.
+/// The limits of a thumbnail and its creation.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Longest side of the thumbnail, in pixels.
+pub struct ThumbnailLimits {
+    /// The longest side of the thumbnail in pixels.
     pub max_side: u32,
-    /// Bytes that decoding may take.
+    /// The memory limit of decoding in bytes.
     pub memory: u64,
 }
 
-/// A thumbnail, encoded.
+/// An encoded thumbnail.
 #[derive(Debug)]
 pub struct Thumbnail {
     /// The file.
     pub bytes: Vec<u8>,
     /// Its content type, the same as the source's.
     pub content_type: &'static str,
-    /// Pixels across.
+    /// The width in pixels.
     pub width: u32,
-    /// Pixels down.
+    /// The height in pixels.
     pub height: u32,
-    /// The source's width, as displayed.
+    /// The source's displayed width.
     pub source_width: u32,
-    /// The source's height, as displayed.
+    /// The source's displayed height.
     pub source_height: u32,
 }
 
-/// Why there is no thumbnail.
+/// A failed creation of a thumbnail.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ThumbnailError {
-    /// There is nothing to decode.
+    /// The file is empty.
     #[error("it is empty")]
     Empty,
-    /// None of the formats known here.
+    /// The format is not supported.
     #[error("it is not a JPEG, PNG, GIF or WebP image")]
     NotAnImage,
-    /// The file ends before the image does.
+    /// The file is truncated.
     #[error("this {format} image is cut short: its end is missing")]
     CutShort {
-        /// The format it starts as.
+        /// The detected format.
         format: &'static str,
     },
-    /// The file is whole, but not right.
+    /// The file is complete but invalid.
     #[error("this {format} image is broken: {reason}")]
     Broken {
-        /// The format it starts as.
+        /// The detected format.
         format: &'static str,
-        /// What the decoder said.
+        /// The decoder's error.
         reason: String,
     },
-    /// Decoding it would take more memory than there is.
+    /// Decoding exceeds the memory limit.
     #[error(
         "this {format} image of {width} x {height} pixels is too large: decoding it takes {needed} bytes, \
          and {limit} are allowed (half of the function's memory)"
     )]
     TooLarge {
-        /// Its format.
+        /// The image's format.
         format: &'static str,
-        /// Pixels across, as stored.
+        /// The stored width in pixels.
         width: u32,
-        /// Pixels down, as stored.
+        /// The stored height in pixels.
         height: u32,
-        /// Bytes that decoding takes.
+        /// The bytes needed for decoding.
         needed: u64,
-        /// Bytes that it may take.
+        /// The memory limit in bytes.
         limit: u64,
     },
-    /// The thumbnail could not be written in the source's format.
+    /// The thumbnail could not be encoded.
     #[error("the thumbnail could not be encoded as {format}: {reason}")]
     Encode {
         /// The format.
         format: &'static str,
-        /// What the encoder said.
+        /// The encoder's error.
         reason: String,
     },
 }
@@ -94,8 +94,8 @@ impl ThumbnailError {
     }
 }
 
-/// Makes the thumbnail of an image, upright and in the image's own format.
-pub fn make(source: &[u8], limits: Limits) -> Result<Thumbnail, ThumbnailError> {
+/// Creates the upright thumbnail of an image in the image's own format.
+pub fn make(source: &[u8], limits: ThumbnailLimits) -> Result<Thumbnail, ThumbnailError> {
     if source.is_empty() {
         return Err(ThumbnailError::Empty);
     }
@@ -104,7 +104,7 @@ pub fn make(source: &[u8], limits: Limits) -> Result<Thumbnail, ThumbnailError> 
     let stored = (decoded.pixels.width, decoded.pixels.height);
     let turn = decoded.orientation;
     let (source_width, source_height) = turn.turn_size(stored);
-    // The size is that of the upright picture; turning is left for the end, when there is little to turn.
+    // The size is the upright picture's; the rotation comes last, when it is cheap.
     let (width, height) = resample::fit(source_width, source_height, limits.max_side);
     let (across, down) = turn.turn_size((width, height));
     let small = turn.apply(resample::shrink(decoded.pixels, across, down));

@@ -1,6 +1,6 @@
-"""The world around the function in chroot.sh: DNS, S3 with and without TLS, and the Lambda Runtime API.
+"""The services for the function in chroot.sh: DNS, S3 with and without TLS, and the Lambda Runtime API.
 
-Called by chroot.sh, inside network and process namespaces of their own: chroot.py WORK IMAGES
+Called by chroot.sh in its own network and process namespaces: chroot.py WORK IMAGES
 """
 
 import fcntl
@@ -21,24 +21,24 @@ from queue import Queue
 
 WORK, IMAGES = sys.argv[1:]
 ROOT = f"{WORK}/root"
-# A user without a name, as Lambda's.
+# A user id without a name, like on Lambda.
 USER = "993:990"
 CHROOT = shutil.which("chroot")
 MAGIC = {"jpg": b"\xff\xd8\xff", "png": b"\x89PNG", "gif": b"GIF89a", "webp": b"RIFF"}
 
 
 def raise_loopback():
-    """A new network has one interface, and it is down."""
+    """Activates the loopback interface of the new network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         request = struct.pack("16sH14x", b"lo", 0x1 | 0x40)  # up, running
         fcntl.ioctl(any_socket, 0x8914, request)  # SIOCSIFFLAGS
 
 
-ASKED = []
+RESOLVED = []
 
 
 def serve_dns():
-    """Every name of S3 is here; no other name exists."""
+    """Resolves S3's names to this machine; other names do not exist."""
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     server.bind(("127.0.0.1", 53))
     while True:
@@ -51,16 +51,16 @@ def serve_dns():
         (kind,) = struct.unpack(">H", query[at + 1 : at + 3])
         question = query[12 : at + 5]
         known = name == "s3.test" or name.endswith("s3.eu-central-1.amazonaws.com")
-        ASKED.append(name)
+        RESOLVED.append(name)
         answers = b""
         if known and kind == 1:
             answers = b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 60, 4) + socket.inet_aton("127.0.0.1")
-        flags = 0x8180 if known else 0x8183  # an answer; no such name
+        flags = 0x8180 if known else 0x8183  # success; no such name
         header = query[:2] + struct.pack(">HHHHH", flags, 1, 1 if answers else 0, 0, 0)
         server.sendto(header + question + answers, client)
 
 
-class Quiet(BaseHTTPRequestHandler):
+class SilentHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_):
@@ -88,8 +88,8 @@ class Quiet(BaseHTTPRequestHandler):
 STORED = {}
 
 
-class S3(Quiet):
-    """Sample images in the bucket `source`; keeps what is put into `thumbs`."""
+class S3(SilentHandler):
+    """Serves sample images from the bucket `source`, and stores uploads."""
 
     def where(self):
         path = urllib.parse.unquote(self.path.partition("?")[0]).lstrip("/")
@@ -110,15 +110,15 @@ class S3(Quiet):
         self.answer(200)
 
 
-RESULTS, ASKS = Queue(), Queue()
+RESULTS, EVENT_REQUESTS = Queue(), Queue()
 
 
-class Runtime(Quiet):
-    # A new one for each process: what waits at an old one waits for ever.
+class Runtime(SilentHandler):
+    # A new queue for each process, since requests of an old one may still wait.
     events = Queue()
 
     def do_GET(self):
-        ASKS.put(time.perf_counter())
+        EVENT_REQUESTS.put(time.perf_counter())
         event = Runtime.events.get()
         headers = [
             ("Lambda-Runtime-Aws-Request-Id", "request"),
@@ -142,7 +142,7 @@ def listen(handler, port, tls=None):
 
 
 def start(**environment):
-    """The function in its root, and the seconds until it asked for its first event."""
+    """Starts the function; returns it and the seconds until its first request for an event."""
     variables = {
         "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001",
         "AWS_LAMBDA_FUNCTION_NAME": "thumbs",
@@ -158,7 +158,7 @@ def start(**environment):
     Runtime.events = Queue()
     begin = time.perf_counter()
     process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True, cwd="/")
-    return process, ASKS.get(timeout=10) - begin
+    return process, EVENT_REQUESTS.get(timeout=10) - begin
 
 
 def stop(process):
@@ -176,8 +176,8 @@ def invoke(key):
     record = {"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "source"}, "object": {"key": key}}}
     Runtime.events.put({"Records": [record]})
     result = RESULTS.get(timeout=20)
-    # It is ready for the next event once it asks for it.
-    ASKS.get(timeout=20)
+    # It is ready once it requests the next event.
+    EVENT_REQUESTS.get(timeout=20)
     return result
 
 
@@ -200,13 +200,13 @@ def refused(title, expected, **environment):
     for _ in range(2):
         kind, result = invoke("bubbles.png")
         assert kind == "error" and expected in result["errorMessage"], (kind, result)
-    assert process.poll() is None, "the process is gone"
+    assert process.poll() is None, "the process has ended"
     stop(process)
     print(f"ok: {title}: {result['errorType']}: {result['errorMessage']}")
 
 
 def main():
-    # /proc of the new process namespace; the mount is gone with the namespace.
+    # /proc of the new process namespace; the mount ends with the namespace.
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
     subprocess.run(["mount", "-t", "proc", "proc", "/proc"], check=True)
     raise_loopback()
@@ -222,8 +222,8 @@ def main():
     print(f"ok: the binary has {size} bytes")
     thumbnails("S3 by a name, without TLS", AWS_ENDPOINT_URL="http://s3.test")
     thumbnails("S3 at its own addresses, with TLS", AWS_CA_BUNDLE="/tmp/ca.pem")
-    assert "source.s3.eu-central-1.amazonaws.com" in ASKED and "thumbs.s3.eu-central-1.amazonaws.com" in ASKED
-    refused("an authority that is not Mozilla's is not trusted", "UnknownIssuer")
+    assert "source.s3.eu-central-1.amazonaws.com" in RESOLVED and "thumbs.s3.eu-central-1.amazonaws.com" in RESOLVED
+    refused("an unknown authority is not trusted", "UnknownIssuer")
     refused("a name that does not exist", "could not be reached", AWS_ENDPOINT_URL="http://s3.nowhere")
 
     times = []
@@ -231,7 +231,7 @@ def main():
         process, seconds = start(AWS_ENDPOINT_URL="http://s3.test")
         times.append(seconds * 1000)
         stop(process)
-    print(f"ok: from start to asking for the first event: {statistics.median(times):.1f} ms (median of {len(times)}, chroot's own start in it)")
+    print(f"ok: from start to the first request for an event: {statistics.median(times):.1f} ms (median of {len(times)}, including chroot's start)")
 
 
 main()

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs what the real build makes where Lambda would run it: the statically linked binary alone in an empty root,
-# as a user of no importance, with DNS and TLS in the way between it and S3.
+# Runs the release binary in Lambda's conditions: alone in an empty root, as an unprivileged user, with DNS and TLS
+# between it and S3.
 #
 #     tests/chroot.sh [BINARY]
 #
-# Without BINARY it is built as buildspec.yml builds it. The network is one of its own (a namespace without any
-# way out), so the names and certificates of AWS can be played in it. Needs root, unshare, chroot, python3 and
-# openssl; says so in one line, and succeeds, where they are missing. Leaves nothing behind.
+# Without BINARY it is built like in buildspec.yml. An isolated network namespace simulates AWS's names and
+# certificates. Needs root, unshare, chroot, python3 and openssl; without them it prints one line and succeeds.
+# Deletes its files.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -15,12 +15,12 @@ skip() {
     echo "skipped: $1"
     exit 0
 }
-test "$(uname -s)" = Linux || skip "this needs Linux"
-test "$(id -u)" = 0 || skip "this needs root, for unshare and chroot"
+test "$(uname -s)" = Linux || skip "Linux is required"
+test "$(id -u)" = 0 || skip "root is required for unshare and chroot"
 for tool in unshare chroot python3 openssl; do
-    command -v "$tool" >/dev/null || skip "there is no $tool"
+    command -v "$tool" >/dev/null || skip "$tool is not installed"
 done
-unshare --net --mount --pid --fork true 2>/dev/null || skip "namespaces cannot be made here"
+unshare --net --mount --pid --fork true 2>/dev/null || skip "namespaces cannot be created here"
 
 binary=${1:-}
 if [ -z "$binary" ]; then
@@ -33,18 +33,18 @@ fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# Any user has to be able to enter the root.
+# Any user must be able to enter the root.
 chmod 0755 "$work"
 
-# The image's file system: what the Dockerfile puts there ...
+# The image's file system: the Dockerfile's file ...
 root=$work/root
 install -D -m 0755 "$binary" "$root/var/runtime/bootstrap"
-# ... and what Lambda adds.
+# ... and Lambda's additions.
 mkdir -m 0755 "$root/etc"
 mkdir -m 1777 "$root/tmp"
 echo "nameserver 127.0.0.1" >"$root/etc/resolv.conf"
 
-# An authority of our own, and a certificate for the names of S3.
+# A test authority, and a certificate for S3's names.
 authority=(-x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2)
 openssl req "${authority[@]}" -subj "/CN=test authority" \
     -keyout "$work/ca.key" -out "$work/ca.pem" 2>/dev/null

@@ -78,7 +78,7 @@ impl Assembly {
         let build_host = BuildHost { program: std::env::current_exe().map_err(unwritable)?, function: function_files };
         let codebuild = Arc::new(CodeBuildService::new(services.clone(), build_host));
         services.register(codebuild.clone()).map_err(damaged)?;
-        let lambda = Arc::new(LambdaService::new(services.clone(), ecr.images(), s3.clone()));
+        let lambda = Arc::new(LambdaService::new(services.clone(), ecr.image_resolver(), s3.clone()));
         services.register(lambda.clone()).map_err(damaged)?;
         lambda.check_queue().map_err(unreadable)?;
         services.add_blob_user(lambda.clone());

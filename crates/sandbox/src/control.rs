@@ -15,7 +15,7 @@ use crate::error::SandboxError;
 use crate::gateway::Gateway;
 use crate::http_agent::agent;
 use crate::server_lock::lock_server;
-use crate::standin::signed::{Signer, Unsigned};
+use crate::shims::signed::{Signer, UnsignedRequest};
 use crate::storage::data_dir;
 use crate::storage::state::{self, StagedState};
 use crate::storage::temp_files;
@@ -128,7 +128,7 @@ async fn send(endpoint: Endpoint, change: StateChange) -> Result<(), SandboxErro
             region: "us-east-1".to_owned(),
         };
         let body = serde_json::to_vec(&change).map_err(|error| error.to_string())?;
-        let request = Unsigned {
+        let request = UnsignedRequest {
             method: Method::POST,
             endpoint: &endpoint.url,
             path: PATH,

@@ -29,7 +29,7 @@ mod s3;
 mod server;
 mod server_lock;
 mod service_registry;
-pub mod standin;
+pub mod shims;
 mod storage;
 mod sts;
 mod sync;

@@ -1,7 +1,7 @@
-//! STS: who am I, and a role's temporary credentials.
+//! STS: the caller's identity and temporary credentials.
 //!
-//! awsim's STS forgets the secrets that it gives out, so nothing signed with them could be checked, and it knows the
-//! root only as a user called after its key.
+//! awsim's STS does not store the secrets it issues, so signatures could not be checked, and it treats the root as a
+//! user named after its key.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::authz::sessions::Session;
 use crate::service_registry::ServiceRegistry;
 use crate::unsupported_fields;
 
-/// The service.
+/// The STS service.
 pub(crate) struct Sts {
     services: Arc<ServiceRegistry>,
     access: Arc<AccessControl>,
@@ -33,11 +33,11 @@ impl Sts {
     fn caller(&self, context: &RequestContext) -> Result<Caller, AwsError> {
         let key = context.access_key.as_deref().unwrap_or_default();
         let holder = self.access.holder(key).map(|(caller, _)| caller);
-        // Deleted since its signature was checked.
+        // The key was deleted after the signature check.
         holder.ok_or_else(|| auth_error::of_key(BadKey::Unknown, "sts", Protocol::AwsQuery))
     }
 
-    /// GetSessionToken: the caller's own permissions, for a while.
+    /// Handles GetSessionToken: temporary credentials with the caller's permissions.
     fn session_token(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
         let caller = self.caller(context)?;
         if matches!(caller, Caller::Session(_)) {
@@ -86,11 +86,11 @@ impl Sts {
                 "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
             ));
         }
-        // Credentials that may do less than the role were asked for: others must not be given instead.
+        // Session policies would restrict the role; ignoring them would grant too much.
         if let Some(member) = unsupported_fields::first_set(input, &["Policy", "PolicyArns"]) {
             return Err(AwsError::bad_request(
                 "ValidationError",
-                format!("The sandbox's sessions have no policies of their own: leave {member} out."),
+                format!("The sandbox does not support session policies: omit {member}."),
             ));
         }
         let own = caller.arn();
@@ -99,11 +99,11 @@ impl Sts {
         let document = &role["Role"]["AssumeRolePolicyDocument"];
         let trusted = match trust(document, &PrincipalMatcher::caller(&caller), role_arn, context, &conditions) {
             Trust::Yes => true,
-            // The account's administrator needs nobody's leave; others need a policy of their own.
+            // The account's administrator needs no policy; other callers need their own.
             Trust::Account => {
                 self.access.allows(&caller, context, &RequiredPermission::new("sts:AssumeRole", role_arn)).is_ok()
             }
-            // On AWS the root cannot assume roles at all; here its keys are the ones that everybody has.
+            // On AWS the root user cannot assume roles; here its keys are the default keys.
             Trust::No => false,
         };
         if !trusted {
@@ -170,7 +170,7 @@ impl ServiceHandler for Sts {
         }
     }
 
-    /// Sessions have a file of their own.
+    /// None: sessions are saved in their own file.
     fn snapshot(&self) -> Option<Vec<u8>> {
         None
     }

@@ -117,7 +117,7 @@ async fn github_source_warns_about_embedded_function() {
     program.configure("[build]\nsource = \"github\"\n");
     let events = program.run(["deploy", "--output", "json"]).ok().events();
     let log = build_log(&events).join("\n");
-    let words = "does not fetch https://github.com/Faaizz/s3_thumbnail_creator: it builds the function's source that thumbctl carries";
+    let words = "does not fetch https://github.com/Faaizz/s3_thumbnail_creator: it builds the function's source embedded in thumbctl";
     assert!(log.contains(words), "{log}");
     let made = |event: &Event| match &event.kind {
         EventKind::ResourceChanged { resource, .. } => *resource == ResourceKind::BuildSourceBucket,

@@ -1,18 +1,18 @@
-//! GIF: the first frame, on the whole of its canvas.
+//! GIF: the first frame on the whole canvas.
 
 use gif::{ColorOutput, DecodeOptions, DecodingError, Encoder, Frame, MemoryLimit};
 
-use super::{Decoded, Source, area};
+use super::{DecodedImage, DecoderInput, area};
 use crate::orientation::Orientation;
 use crate::pixels::Pixels;
 use crate::thumbnail::ThumbnailError;
 
 const CHANNELS: usize = 4;
 
-/// The quantiser's choice between speed (30) and quality (1); at a thumbnail's size quality is quick.
+/// The quantiser's setting from quality (1) to speed (30).
 const SPEED: i32 = 1;
 
-pub fn decode(source: Source<'_>) -> Result<Decoded, ThumbnailError> {
+pub fn decode(source: DecoderInput<'_>) -> Result<DecodedImage, ThumbnailError> {
     let failed = |error: DecodingError| match error {
         DecodingError::UnexpectedEof => source.cut_short(),
         DecodingError::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => source.cut_short(),
@@ -20,7 +20,7 @@ pub fn decode(source: Source<'_>) -> Result<Decoded, ThumbnailError> {
     };
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::RGBA);
-    // The size is checked here, by what the header says.
+    // `check_memory` checks the header's size instead.
     options.set_memory_limit(MemoryLimit::Unlimited);
     let mut decoder = options.clone().read_info(source.file).map_err(failed)?;
     let (width, height) = (u32::from(decoder.width()), u32::from(decoder.height()));
@@ -29,7 +29,7 @@ pub fn decode(source: Source<'_>) -> Result<Decoded, ThumbnailError> {
     walk(source.file, options).map_err(failed)?;
 
     let frame = decoder.next_frame_info().map_err(failed)?;
-    let frame = frame.ok_or_else(|| source.broken("it has no frame"))?;
+    let frame = frame.ok_or_else(|| source.broken("the file has no frame"))?;
     let (left, top) = (usize::from(frame.left), usize::from(frame.top));
     let (across, down) = (usize::from(frame.width), usize::from(frame.height));
     let covers = (left, top, across, down) == (0, 0, width as usize, height as usize);
@@ -41,14 +41,14 @@ pub fn decode(source: Source<'_>) -> Result<Decoded, ThumbnailError> {
     if !covers {
         samples = place(&samples, (left, top), across, (width as usize, height as usize));
     }
-    Ok(Decoded {
+    Ok(DecodedImage {
         pixels: Pixels { width, height, channels: CHANNELS, samples },
         orientation: Orientation::UPRIGHT,
         profile: None,
     })
 }
 
-/// A frame on an empty canvas; what lies outside is dropped.
+/// Places a frame on an empty canvas, and crops the parts outside.
 fn place(frame: &[u8], (left, top): (usize, usize), across: usize, (width, height): (usize, usize)) -> Vec<u8> {
     let mut canvas = vec![0; width * height * CHANNELS];
     let visible = across.min(width.saturating_sub(left)) * CHANNELS;
@@ -62,7 +62,7 @@ fn place(frame: &[u8], (left, top): (usize, usize), across: usize, (width, heigh
     canvas
 }
 
-/// Goes over all frames without decoding them, to see that the file reaches its end.
+/// Reads all frames without decoding them, to check that the file is complete.
 fn walk(file: &[u8], mut options: DecodeOptions) -> Result<(), DecodingError> {
     options.skip_frame_decoding(true);
     let mut decoder = options.read_info(file)?;
@@ -71,7 +71,7 @@ fn walk(file: &[u8], mut options: DecodeOptions) -> Result<(), DecodingError> {
 }
 
 pub fn encode(mut pixels: Pixels) -> Result<Vec<u8>, String> {
-    // GIF knows no half transparent pixels: each becomes what it is nearer to.
+    // GIF has no partial transparency, so alpha is rounded.
     for pixel in pixels.samples.chunks_exact_mut(CHANNELS) {
         pixel[3] = if pixel[3] < 128 { 0 } else { 255 };
     }

@@ -6,17 +6,17 @@ use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
-use super::{Decoded, Source, area};
+use super::{DecodedImage, DecoderInput, area};
 use crate::orientation::Orientation;
 use crate::pixels::Pixels;
 use crate::thumbnail::ThumbnailError;
 
-/// Good enough for a small picture, where every pixel is looked at.
+/// The quality of thumbnails.
 const QUALITY: u8 = 90;
 
-pub fn decode(source: Source<'_>) -> Result<Decoded, ThumbnailError> {
+pub fn decode(source: DecoderInput<'_>) -> Result<DecodedImage, ThumbnailError> {
     let whole = reaches_end(source.file);
-    // Strict: otherwise what is missing is filled up with grey.
+    // Strict, since otherwise missing parts are filled with grey.
     let options = DecoderOptions::default()
         .set_strict_mode(true)
         .set_max_width(usize::from(u16::MAX))
@@ -24,7 +24,7 @@ pub fn decode(source: Source<'_>) -> Result<Decoded, ThumbnailError> {
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(source.file), options);
     let failed = |error: zune_jpeg::errors::DecodeErrors| source.failed(whole, plain(&error));
     decoder.decode_headers().map_err(failed)?;
-    let info = decoder.info().ok_or_else(|| source.broken("it has no header"))?;
+    let info = decoder.info().ok_or_else(|| source.broken("the file has no header"))?;
     let stored = decoder.input_colorspace();
     let (colours, channels) = match stored {
         Some(ColorSpace::Luma) => (ColorSpace::Luma, 1),
@@ -33,14 +33,14 @@ pub fn decode(source: Source<'_>) -> Result<Decoded, ThumbnailError> {
 
     let (width, height) = (u32::from(info.width), u32::from(info.height));
     let output = area(width, height) * channels as u64;
-    let layout = Layout::read(source.file);
+    let layout = FrameLayout::read(source.file);
     let coefficients = layout.as_ref().map_or(0, |layout| layout.coefficients(width, height));
     source.check_memory(width, height, output + coefficients)?;
     if !whole {
         return Err(source.cut_short());
     }
     if layout.is_some_and(|layout| layout.is_misread()) {
-        return Err(source.broken("its colours are stored apart and at different sizes, which is not read here"));
+        return Err(source.broken("its colours are in separate scans of different sizes, which is not supported"));
     }
 
     decoder.set_options(options.jpeg_set_out_colorspace(colours));
@@ -48,9 +48,9 @@ pub fn decode(source: Source<'_>) -> Result<Decoded, ThumbnailError> {
     decoder.decode_into(&mut samples).map_err(failed)?;
     let exif = decoder.exif();
     let orientation = exif.map_or(Orientation::UPRIGHT, |exif| Orientation::from_exif(exif));
-    // A profile for four inks says nothing about the RGB that they have become.
+    // A CMYK profile does not apply to the converted RGB.
     let profile = decoder.icc_profile().filter(|_| !matches!(stored, Some(ColorSpace::CMYK | ColorSpace::YCCK)));
-    Ok(Decoded { pixels: Pixels { width, height, channels, samples }, orientation, profile })
+    Ok(DecodedImage { pixels: Pixels { width, height, channels, samples }, orientation, profile })
 }
 
 pub fn encode(pixels: &Pixels, profile: Option<Vec<u8>>) -> Result<Vec<u8>, String> {
@@ -58,7 +58,7 @@ pub fn encode(pixels: &Pixels, profile: Option<Vec<u8>>) -> Result<Vec<u8>, Stri
     let colours = if pixels.channels == 1 { ColorType::Luma } else { ColorType::Rgb };
     let mut file = Vec::new();
     let mut encoder = Encoder::new(&mut file, QUALITY);
-    // Colour at full size: a small picture has few pixels to spare.
+    // No chroma subsampling, which would be visible in a small picture.
     encoder.set_sampling_factor(SamplingFactor::R_4_4_4);
     if let Some(profile) = profile {
         encoder.add_icc_profile(&profile).map_err(|error| error.to_string())?;
@@ -68,11 +68,11 @@ pub fn encode(pixels: &Pixels, profile: Option<Vec<u8>>) -> Result<Vec<u8>, Stri
 }
 
 fn plain(error: &zune_jpeg::errors::DecodeErrors) -> String {
-    // The decoder's messages are written for a debugger and may span lines.
+    // The decoder's messages may span lines.
     format!("{error:?}").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The segments of a JPEG file up to its first scan: a marker and what follows it.
+/// The segments of a JPEG file: a marker and its data.
 struct Segments<'a> {
     rest: &'a [u8],
 }
@@ -86,7 +86,7 @@ impl<'a> Iterator for Segments<'a> {
             let marker = self.rest[at + 1];
             self.rest = &self.rest[at + 2..];
             match marker {
-                // Start, restarts and a filler: markers that stand alone.
+                // Markers without data: start, restarts and a filler.
                 0x01 | 0xd0..=0xd8 => {}
                 0xd9 => return Some((marker, &[])),
                 _ => {
@@ -100,22 +100,22 @@ impl<'a> Iterator for Segments<'a> {
     }
 }
 
-/// Whether the markers lead to the end of the image. What a scan holds between them is looked over, for there
-/// every 0xff that is no marker is followed by a zero.
+/// Whether the end marker is present. Scan data is skipped, since there every 0xff that is no marker is followed by a
+/// zero.
 fn reaches_end(file: &[u8]) -> bool {
     Segments { rest: file }.any(|(marker, _)| marker == 0xd9)
 }
 
-/// How the frame header lays the samples out.
-struct Layout {
-    /// Across and down, how often each component is sampled.
+/// The sample layout in the frame header.
+struct FrameLayout {
+    /// The horizontal and vertical sampling factors of each component.
     factors: Vec<(u64, u64)>,
     progressive: bool,
-    /// Not all components are in the first scan.
-    apart: bool,
+    /// Whether components are in separate scans.
+    separate_scans: bool,
 }
 
-impl Layout {
+impl FrameLayout {
     fn read(file: &[u8]) -> Option<Self> {
         let mut segments = Segments { rest: file };
         let (frame, header) = segments.find(|(marker, _)| matches!(marker, 0xc0..=0xc2))?;
@@ -127,19 +127,18 @@ impl Layout {
             .chunks_exact(3)
             .take(usize::from(*count))
             .map(|component| (u64::from(component[1] >> 4), u64::from(component[1] & 15)));
-        Some(Self { factors: factors.collect(), progressive: frame == 0xc2, apart: scan.first()? < count })
+        Some(Self { factors: factors.collect(), progressive: frame == 0xc2, separate_scans: scan.first()? < count })
     }
 
-    /// Whether the decoder would make stripes of it: one scan for each component, and not all of one size.
-    /// No camera writes such files, and few programs do.
+    /// Whether the decoder would misread the file: separate scans of different sizes, which cameras do not write.
     fn is_misread(&self) -> bool {
         let same = self.factors.windows(2).all(|pair| pair[0] == pair[1]);
-        self.apart && !self.progressive && !same
+        self.separate_scans && !self.progressive && !same
     }
 
-    /// Bytes that coefficients take: where pixels are spread over several scans, all are kept until the last.
+    /// The bytes of the coefficients, which are kept until the last scan if there are several.
     fn coefficients(&self, width: u32, height: u32) -> u64 {
-        if !self.progressive && !self.apart {
+        if !self.progressive && !self.separate_scans {
             return 0;
         }
         let across = self.factors.iter().map(|factor| factor.0).max();

@@ -5,20 +5,20 @@ use std::io::Cursor;
 
 use png::{BitDepth, ColorType, Decoder, Encoder, Info, Limits, Transformations};
 
-use super::{Decoded, Source};
+use super::{DecodedImage, DecoderInput};
 use crate::orientation::Orientation;
 use crate::pixels::Pixels;
 use crate::thumbnail::ThumbnailError;
 
-pub fn decode(source: Source<'_>) -> Result<Decoded, ThumbnailError> {
+pub fn decode(source: DecoderInput<'_>) -> Result<DecodedImage, ThumbnailError> {
     let whole = reaches_end(source.file);
     let failed = |error: png::DecodingError| source.failed(whole, error);
     let limits = Limits { bytes: usize::try_from(source.memory).unwrap_or(usize::MAX) };
     let mut decoder = Decoder::new_with_limits(Cursor::new(source.file), limits);
-    // Palettes become colours, and 16 bits become 8; grey stays grey.
+    // Expand palettes and reduce 16 bits to 8; grey stays grey.
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
     decoder.set_ignore_text_chunk(true);
-    // The header alone, so that a file that says it is enormous is refused before anything is set aside.
+    // The header alone, so that a file with an enormous size is refused before any allocation.
     let (width, height) = {
         let info = decoder.read_header_info().map_err(failed)?;
         (info.width, info.height)
@@ -35,11 +35,11 @@ pub fn decode(source: Source<'_>) -> Result<Decoded, ThumbnailError> {
 
     let mut samples = vec![0; needed as usize];
     reader.next_frame(&mut samples).map_err(failed)?;
-    // EXIF may also stand behind the pixels.
+    // EXIF may come after the pixels.
     reader.finish().map_err(failed)?;
     let info = reader.info();
     let exif = info.exif_metadata.as_deref();
-    Ok(Decoded {
+    Ok(DecodedImage {
         pixels: Pixels { width, height, channels, samples },
         orientation: exif.map_or(Orientation::UPRIGHT, Orientation::from_exif),
         profile: info.icc_profile.as_deref().map(<[u8]>::to_vec),
@@ -66,7 +66,7 @@ pub fn encode(pixels: &Pixels, profile: Option<Vec<u8>>) -> Result<Vec<u8>, Stri
     Ok(file)
 }
 
-/// Whether the chunks, each with its length, lead to the last one.
+/// Whether the chunks reach the end chunk.
 fn reaches_end(file: &[u8]) -> bool {
     let mut rest = file.get(8..).unwrap_or_default();
     while let [a, b, c, d, kind @ ..] = rest {

@@ -1,15 +1,15 @@
-//! WebP: reads both kinds, writes the lossless one.
+//! WebP: reads lossy and lossless files, writes lossless ones.
 
 use std::io::Cursor;
 
 use image_webp::{ColorType, DecodingError, WebPDecoder, WebPEncoder};
 
-use super::{Decoded, Source, area};
+use super::{DecodedImage, DecoderInput, area};
 use crate::orientation::Orientation;
 use crate::pixels::Pixels;
 use crate::thumbnail::ThumbnailError;
 
-pub fn decode(source: Source<'_>) -> Result<Decoded, ThumbnailError> {
+pub fn decode(source: DecoderInput<'_>) -> Result<DecodedImage, ThumbnailError> {
     let whole = reaches_end(source.file);
     let failed = |error: DecodingError| source.failed(whole, error);
     let mut decoder = WebPDecoder::new(Cursor::new(source.file)).map_err(failed)?;
@@ -25,7 +25,7 @@ pub fn decode(source: Source<'_>) -> Result<Decoded, ThumbnailError> {
     decoder.read_image(&mut samples).map_err(failed)?;
     let exif = decoder.exif_metadata().map_err(failed)?;
     let profile = decoder.icc_profile().map_err(failed)?;
-    Ok(Decoded {
+    Ok(DecodedImage {
         pixels: Pixels { width, height, channels, samples },
         orientation: exif.map_or(Orientation::UPRIGHT, |exif| Orientation::from_exif(&exif)),
         profile,
@@ -43,7 +43,7 @@ pub fn encode(pixels: &Pixels, profile: Option<Vec<u8>>) -> Result<Vec<u8>, Stri
     Ok(file)
 }
 
-/// Whether the file is as long as its header says.
+/// Whether the file has the length in its header.
 fn reaches_end(file: &[u8]) -> bool {
     match file {
         [_, _, _, _, a, b, c, d, ..] => u64::from(u32::from_le_bytes([*a, *b, *c, *d])) + 8 <= file.len() as u64,

@@ -1,12 +1,12 @@
-//! Builds: what is kept of one, how it is shown, and the calls that list, show and delete them.
+//! Builds: their record, its form in the API, and the operations that list, get and delete them.
 
 use awsim_core::{AwsError, RequestContext};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::log::Place;
-use super::phase::{Context, Phase, PhaseKind, Status};
-use super::{State, Store, invalid, listing, now};
+use super::log::LogDestination;
+use super::phase::{BuildStatus, Phase, PhaseContext, PhaseKind};
+use super::{BuildStore, CodeBuildState, invalid, listing, now};
 
 /// One build.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -20,33 +20,33 @@ pub(super) struct Build {
     pub(super) initiator: String,
     pub(super) start: f64,
     pub(super) end: Option<f64>,
-    pub(super) status: Status,
+    pub(super) status: BuildStatus,
     pub(super) phases: Vec<Phase>,
-    /// What the project said when the build was started, with what `StartBuild` said instead: `source`, `environment`,
-    /// `serviceRole` and so on, under their names in the API.
+    /// The project's settings at the start with `StartBuild`'s overrides, under their API names: `source`, `environment`,
+    /// `serviceRole` and so on.
     pub(super) settings: Map<String, Value>,
-    /// The stream of the log, once there is one.
+    /// The log stream, once it exists.
     pub(super) stream: Option<String>,
-    /// What `StartBuild` gave so that a call made twice starts one build.
+    /// `StartBuild`'s idempotency token.
     #[serde(default)]
     pub(super) token: Option<String>,
-    /// Which automatic retry of its first build it is, and its neighbours' ARNs.
+    /// The build's place in a series of automatic retries.
     #[serde(default)]
-    pub(super) retry: Retry,
+    pub(super) retry: AutoRetry,
     /// `env.exported-variables` with their values.
     pub(super) exported: Vec<(String, String)>,
 }
 
-/// Where a build stands among those that were started because the one before failed.
+/// A build's place in a series of automatic retries.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Retry {
+pub(super) struct AutoRetry {
     pub(super) number: u64,
     pub(super) limit: u64,
     pub(super) previous: Option<String>,
     pub(super) next: Option<String>,
 }
 
-impl Retry {
+impl AutoRetry {
     fn describe(&self) -> Value {
         let mut retry = json!({ "autoRetryLimit": self.limit, "autoRetryNumber": self.number });
         for (name, arn) in [("previousAutoRetry", &self.previous), ("nextAutoRetry", &self.next)] {
@@ -59,12 +59,12 @@ impl Retry {
 }
 
 impl Build {
-    /// The same, not begun yet and without a name: [`State::submit`] gives it one.
-    pub(super) fn anew(&self, retry: Retry) -> Self {
+    /// Copies the build for a retry: not started, and without an id until [`CodeBuildState::submit`].
+    pub(super) fn copy_for_retry(&self, retry: AutoRetry) -> Self {
         Self {
             start: now(),
             end: None,
-            status: Status::InProgress,
+            status: BuildStatus::InProgress,
             phases: Vec::new(),
             stream: None,
             token: None,
@@ -74,53 +74,53 @@ impl Build {
         }
     }
 
-    /// Whether it has come to its end.
+    /// Whether the build has ended.
     pub(super) fn is_complete(&self) -> bool {
         self.end.is_some()
     }
 
-    /// A setting of the build; null if it is not there.
+    /// A setting of the build; null if it is not set.
     pub(super) fn setting(&self, name: &str) -> &Value {
         self.settings.get(name).unwrap_or(&Value::Null)
     }
 
-    /// Where its log goes: `logsConfig` may name group and stream.
-    pub(super) fn log_place(&self) -> Place {
+    /// The destination of its log: `logsConfig` may name group and stream.
+    pub(super) fn log_destination(&self) -> LogDestination {
         let config = &self.setting("logsConfig")["cloudWatchLogs"];
         let uuid = self.id.split_once(':').map_or(&*self.id, |(_, uuid)| uuid);
         let group =
             config["groupName"].as_str().map_or_else(|| format!("/aws/codebuild/{}", self.project), str::to_owned);
         let stream = config["streamName"].as_str().map_or_else(|| uuid.to_owned(), |prefix| format!("{prefix}/{uuid}"));
-        Place { region: self.region.clone(), group, stream }
+        LogDestination { region: self.region.clone(), group, stream }
     }
 
-    /// Enters a phase.
+    /// Starts a phase.
     pub(super) fn enter(&mut self, kind: PhaseKind) {
         self.phases.push(Phase { kind, start: now(), end: None });
     }
 
-    /// Ends the phase that is running, if one is.
-    pub(super) fn leave(&mut self, status: Status, context: Context) {
+    /// Ends the running phase, if any.
+    pub(super) fn leave(&mut self, status: BuildStatus, context: PhaseContext) {
         if let Some(phase) = self.phases.last_mut().filter(|phase| phase.end.is_none()) {
             phase.end = Some((now(), status, context));
         }
     }
 
     /// Ends the build.
-    pub(super) fn complete(&mut self, status: Status) {
+    pub(super) fn complete(&mut self, status: BuildStatus) {
         self.enter(PhaseKind::Completed);
         self.status = status;
         self.end = Some(now());
     }
 
-    /// What became of a build whose sandbox went away under it.
+    /// Ends a build as failed because its sandbox ended.
     pub(super) fn abandon(&mut self) {
-        let context = Context::new("INTERNAL_SERVICE_ERROR", "The sandbox ended while this build was running");
-        self.leave(Status::Fault, context);
-        self.complete(Status::Fault);
+        let context = PhaseContext::new("INTERNAL_SERVICE_ERROR", "The sandbox ended while this build was running");
+        self.leave(BuildStatus::Fault, context);
+        self.complete(BuildStatus::Fault);
     }
 
-    /// As `BatchGetBuilds` shows it.
+    /// The form of `BatchGetBuilds`.
     pub(super) fn describe(&self) -> Value {
         let current = self.phases.last().map_or("SUBMITTED", |it| it.kind.name());
         let phases: Vec<_> = self.phases.iter().map(Phase::describe).collect();
@@ -148,7 +148,7 @@ impl Build {
         }
         if let Some(build) = build.as_object_mut() {
             for (name, value) in &self.settings {
-                // In a build, the log's configuration is part of `logs`.
+                // A build has its log configuration in `logs`.
                 if name != "logsConfig" {
                     build.insert(name.clone(), value.clone());
                 }
@@ -158,7 +158,7 @@ impl Build {
     }
 
     fn describe_logs(&self) -> Value {
-        let place = self.log_place();
+        let destination = self.log_destination();
         let mut logs = json!({
             "cloudWatchLogs": { "status": "ENABLED" },
             "s3Logs": { "status": "DISABLED" },
@@ -168,35 +168,35 @@ impl Build {
                 logs[name] = value.clone();
             }
         }
-        // Absent until there is a stream, as on AWS.
+        // Absent until the stream exists, as on AWS.
         if let Some(stream) = &self.stream {
             let encoded = |text: &str| text.replace('/', "$252F");
-            let region = &place.region;
-            logs["groupName"] = json!(place.group);
+            let region = &destination.region;
+            logs["groupName"] = json!(destination.group);
             logs["streamName"] = json!(stream);
             logs["deepLink"] = json!(format!(
                 "https://console.aws.amazon.com/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{}/log-events/{}",
-                encoded(&place.group),
+                encoded(&destination.group),
                 encoded(stream)
             ));
             logs["cloudWatchLogsArn"] = json!(format!(
                 "arn:aws:logs:{region}:{}:log-group:{}:log-stream:{stream}",
                 super::account_of(&self.arn),
-                place.group
+                destination.group
             ));
         }
         logs
     }
 }
 
-impl State {
-    /// A build of this region, by id or by ARN.
+impl CodeBuildState {
+    /// A build of this region by id or ARN.
     pub(super) fn find_build(&self, region: &str, name: &str) -> Option<&Build> {
         let id = name.split_once(":build/").map_or(name, |(_, id)| id);
         self.builds.get(id).filter(|build| build.region == region)
     }
 
-    /// The build that a token of `StartBuild` has started already.
+    /// The build started with this idempotency token.
     pub(super) fn build_of_token(&self, region: &str, project: &str, token: &str) -> Option<&Build> {
         let is_it = |build: &&Build| {
             build.region == region && build.project == project && build.token.as_deref() == Some(token)
@@ -205,7 +205,7 @@ impl State {
     }
 }
 
-impl Store {
+impl BuildStore {
     pub(super) fn get_builds(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let state = self.lock();
         let (mut builds, mut missing) = (Vec::new(), Vec::new());
@@ -218,7 +218,7 @@ impl Store {
         Ok(json!({ "builds": builds, "buildsNotFound": missing }))
     }
 
-    /// `ListBuilds` and, with a project, `ListBuildsForProject`: the newest first unless asked otherwise.
+    /// Handles `ListBuilds` and, with a project, `ListBuildsForProject`: newest first by default.
     pub(super) fn list_builds(
         &self,
         project: Option<&str>,
@@ -236,7 +236,7 @@ impl Store {
             .filter(|build| build.region == ctx.region)
             .filter(|build| project.is_none_or(|project| build.project == project))
             .map(|build| {
-                // Within a project its builds' numbers are the order; clocks may stand still, or go back.
+                // Within a project, ordered by number, since clocks may stop or go back.
                 let age = if project.is_some() { build.number } else { (build.start * 1e6) as u64 };
                 let rank = if ascending { age } else { u64::MAX - age };
                 (format!("{rank:020} {}", build.id), json!(build.id))

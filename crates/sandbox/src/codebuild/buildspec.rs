@@ -1,23 +1,23 @@
-//! The buildspec, version 0.2: what a build runs in which phase.
+//! The buildspec, version 0.2: the commands of a build's phases.
 
-use super::yaml::{self, Content, Node, SyntaxError};
+use super::yaml::{self, SyntaxError, YamlContent, YamlNode};
 
-/// What comes of `run-as`.
-const ANY_USER: &str = "the sandbox has no other users, commands run as the one who runs it";
+/// The note for `run-as`.
+const ANY_USER: &str = "commands run as the user of the sandbox";
 
-/// What a build does.
+/// A parsed buildspec.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Buildspec {
     pub(super) shell: Interpreter,
-    /// `env.variables`: the project's variables and those of `StartBuild` go before these.
+    /// `env.variables`, overridden by the project's and `StartBuild`'s variables.
     pub(super) variables: Vec<(String, String)>,
     /// `env.exported-variables`.
     pub(super) exported: Vec<String>,
-    pub(super) install: Commands,
-    pub(super) pre_build: Commands,
-    pub(super) build: Commands,
-    pub(super) post_build: Commands,
-    /// What it asks for beyond that, and what comes of it: lines for the log.
+    pub(super) install: PhaseCommands,
+    pub(super) pre_build: PhaseCommands,
+    pub(super) build: PhaseCommands,
+    pub(super) post_build: PhaseCommands,
+    /// Log lines about requested features that the sandbox does not have.
     pub(super) notes: Vec<String>,
 }
 
@@ -31,26 +31,26 @@ pub(super) enum Interpreter {
 
 /// One phase.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Commands {
+pub(super) struct PhaseCommands {
     pub(super) commands: Vec<String>,
-    /// Run after the commands, also when one of them failed.
+    /// Run after the commands, even if one failed.
     pub(super) finally: Vec<String>,
-    pub(super) on_failure: OnFailure,
+    pub(super) on_failure: PhaseFailurePolicy,
 }
 
 /// `on-failure`.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OnFailure {
-    /// Not said: a build that fails still goes on to `POST_BUILD`, the phases before it end the build.
+pub(super) enum PhaseFailurePolicy {
+    /// Not set: a failed BUILD phase continues with POST_BUILD; earlier phases end the build.
     #[default]
-    Usual,
+    PhaseDefault,
     Abort,
     Continue,
-    /// The whole build is started again, at most so many times.
+    /// Retries the whole build up to this many times.
     Retry(u64),
 }
 
-/// Why a text is no buildspec; CodeBuild reports each as `YAML_FILE_ERROR`.
+/// An invalid buildspec; CodeBuild reports each error as `YAML_FILE_ERROR`.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(super) enum BuildspecError {
     #[error("{message} at line {line}")]
@@ -74,11 +74,11 @@ pub(super) enum BuildspecError {
          might be empty", line.saturating_sub(1)
     )]
     Subkeys { what: String, line: usize },
-    #[error("on-failure of {phase} cannot be {value}: the sandbox knows ABORT, CONTINUE, RETRY and RETRY-count")]
+    #[error("on-failure of {phase} cannot be {value}: it must be ABORT, CONTINUE, RETRY or RETRY-count")]
     OnFailure { phase: String, value: String },
     #[error("env/shell cannot be {0}: a build on Linux has bash and /bin/sh")]
     Shell(String),
-    #[error("env/{0} is not available in the sandbox, which has no such service: use env/variables")]
+    #[error("env/{0} is not available in the sandbox: use env/variables")]
     NoSecrets(&'static str),
 }
 
@@ -93,11 +93,11 @@ impl Buildspec {
     pub(super) fn read(text: &str) -> Result<Self, BuildspecError> {
         let document = yaml::read(text)?.ok_or(BuildspecError::Empty)?;
         let entries = match &document.content {
-            Content::Map(entries) => entries,
-            Content::Null => return Err(BuildspecError::Empty),
+            YamlContent::Map(entries) => entries,
+            YamlContent::Null => return Err(BuildspecError::Empty),
             _ => return Err(BuildspecError::NotAMapping),
         };
-        let version = document.get("version").and_then(Node::text).unwrap_or_default();
+        let version = document.get("version").and_then(YamlNode::text).unwrap_or_default();
         if version != "0.2" {
             return Err(BuildspecError::Version(version.to_owned()));
         }
@@ -120,36 +120,36 @@ impl Buildspec {
         }
         for (name, _) in entries.iter().filter(|(_, value)| !value.is_empty()) {
             let name = name.text().unwrap_or_default();
-            let becomes = match name {
+            let note = match name {
                 "version" | "env" | "phases" => continue,
                 "run-as" => ANY_USER,
-                "artifacts" => "the project has NO_ARTIFACTS: none are uploaded",
-                "reports" => "the sandbox has no report groups: no report is made",
-                "cache" => "the sandbox keeps no cache between builds",
-                "batch" => "this is a single build, not a batch",
-                "proxy" => "the sandbox needs no proxy",
-                // Other tools keep their own there, anchors for example; CodeBuild does not look at it.
+                "artifacts" => "not uploaded, since the project has NO_ARTIFACTS",
+                "reports" => "not created, since the sandbox has no report groups",
+                "cache" => "not kept between builds",
+                "batch" => "ignored, since this is a single build",
+                "proxy" => "not needed in the sandbox",
+                // CodeBuild ignores other keys too, for example other tools' anchors.
                 _ => "unknown to CodeBuild, and ignored",
             };
-            spec.notes.push(format!("{name}: {becomes}"));
+            spec.notes.push(format!("{name}: {note}"));
         }
         Ok(spec)
     }
 
-    fn read_environment(&mut self, env: &Node) -> Result<(), BuildspecError> {
+    fn read_environment(&mut self, env: &YamlNode) -> Result<(), BuildspecError> {
         mapping(env, "env")?;
         for secret in ["parameter-store", "secrets-manager"] {
             if env.get(secret).is_some_and(|them| !them.is_empty()) {
                 return Err(BuildspecError::NoSecrets(secret));
             }
         }
-        match env.get("shell").and_then(Node::text) {
+        match env.get("shell").and_then(YamlNode::text) {
             None | Some("bash") => {}
             Some("/bin/sh" | "sh") => self.shell = Interpreter::Sh,
             Some(other) => return Err(BuildspecError::Shell(other.to_owned())),
         }
-        if env.get("git-credential-helper").and_then(Node::text) == Some("yes") {
-            self.notes.push("git-credential-helper: the sandbox fetches nothing with git, there is none".to_owned());
+        if env.get("git-credential-helper").and_then(YamlNode::text) == Some("yes") {
+            self.notes.push("git-credential-helper: not available, since the sandbox does not use git".to_owned());
         }
         if let Some(variables) = env.get("variables") {
             for (name, value) in mapping(variables, "env/variables")?.into_iter().flatten() {
@@ -164,32 +164,32 @@ impl Buildspec {
         Ok(())
     }
 
-    fn read_phase(&mut self, name: &str, phase: &Node) -> Result<Commands, BuildspecError> {
+    fn read_phase(&mut self, name: &str, phase: &YamlNode) -> Result<PhaseCommands, BuildspecError> {
         if mapping(phase, name)?.is_none() {
-            return Ok(Commands::default());
+            return Ok(PhaseCommands::default());
         }
-        let on_failure = match phase.get("on-failure").and_then(Node::text) {
-            None => OnFailure::Usual,
-            Some(text) => OnFailure::read(text)
+        let on_failure = match phase.get("on-failure").and_then(YamlNode::text) {
+            None => PhaseFailurePolicy::PhaseDefault,
+            Some(text) => PhaseFailurePolicy::read(text)
                 .ok_or_else(|| BuildspecError::OnFailure { phase: name.to_owned(), value: text.to_owned() })?,
         };
         if phase.get("run-as").is_some() {
             self.notes.push(format!("{name}: run-as: {ANY_USER}"));
         }
-        if let Some(Content::Map(versions)) = phase.get("runtime-versions").map(|it| &it.content) {
-            let text = |node: &Node| node.text().unwrap_or_default().to_owned();
+        if let Some(YamlContent::Map(versions)) = phase.get("runtime-versions").map(|it| &it.content) {
+            let text = |node: &YamlNode| node.text().unwrap_or_default().to_owned();
             let asked: Vec<_> = versions.iter().map(|(what, version)| text(what) + " " + &text(version)).collect();
             self.notes.push(format!(
-                "{name}: runtime-versions: {} not installed, the build has what this machine has",
+                "{name}: runtime-versions: {} not installed, the build uses this machine's versions",
                 asked.join(", ")
             ));
         }
         let of = |key: &str, what: &str| phase.get(key).map_or(Ok(Vec::new()), |node| strings(node, what));
-        Ok(Commands { commands: of("commands", "Commands")?, finally: of("finally", "Finally")?, on_failure })
+        Ok(PhaseCommands { commands: of("commands", "Commands")?, finally: of("finally", "Finally")?, on_failure })
     }
 }
 
-impl OnFailure {
+impl PhaseFailurePolicy {
     fn read(text: &str) -> Option<Self> {
         Some(match text {
             "ABORT" => Self::Abort,
@@ -200,30 +200,30 @@ impl OnFailure {
     }
 }
 
-fn mapping<'a>(node: &'a Node, what: &str) -> Result<Option<&'a Vec<(Node, Node)>>, BuildspecError> {
+fn mapping<'a>(node: &'a YamlNode, what: &str) -> Result<Option<&'a Vec<(YamlNode, YamlNode)>>, BuildspecError> {
     match &node.content {
-        Content::Null => Ok(None),
-        Content::Map(entries) => Ok(Some(entries)),
+        YamlContent::Null => Ok(None),
+        YamlContent::Map(entries) => Ok(Some(entries)),
         _ => Err(BuildspecError::ExpectedMapping(what.to_owned(), node.line)),
     }
 }
 
-fn strings(node: &Node, what: &str) -> Result<Vec<String>, BuildspecError> {
+fn strings(node: &YamlNode, what: &str) -> Result<Vec<String>, BuildspecError> {
     match &node.content {
-        Content::Null => Ok(Vec::new()),
-        Content::List(items) => {
+        YamlContent::Null => Ok(Vec::new()),
+        YamlContent::List(items) => {
             items.iter().enumerate().map(|(index, item)| string(item, || format!("{what}[{index}]"))).collect()
         }
-        // A single command may stand without its dash.
-        Content::Scalar(one) => Ok(vec![one.clone()]),
-        Content::Map(_) => Err(BuildspecError::ExpectedList(what.to_owned(), node.line)),
+        // A single command may be written without a dash.
+        YamlContent::Scalar(one) => Ok(vec![one.clone()]),
+        YamlContent::Map(_) => Err(BuildspecError::ExpectedList(what.to_owned(), node.line)),
     }
 }
 
-fn string(node: &Node, what: impl FnOnce() -> String) -> Result<String, BuildspecError> {
+fn string(node: &YamlNode, what: impl FnOnce() -> String) -> Result<String, BuildspecError> {
     match node.text() {
         Some(text) => Ok(text.to_owned()),
-        // CodeBuild says "found subkeys" where there is nothing at all, too.
+        // CodeBuild reports "found subkeys" for empty values, too.
         None => Err(BuildspecError::Subkeys { what: what(), line: node.line }),
     }
 }
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_phases_variables_and_what_to_do_on_failure() {
+    fn phases_variables_and_failure_policies_are_read() {
         let spec = Buildspec::read(
             "version: 0.2\nenv:\n  shell: /bin/sh\n  variables:\n    TAG: latest\n    N: 3\nphases:\n  pre_build:\n    \
              commands:\n      - echo one\n      - |\n        echo two\n        echo three\n  build:\n    on-failure: \
@@ -250,15 +250,15 @@ mod tests {
         assert_eq!(spec.shell, Interpreter::Sh);
         assert_eq!(spec.variables, [("TAG".into(), "latest".into()), ("N".into(), "3".into())]);
         assert_eq!(spec.pre_build.commands, ["echo one", "echo two\necho three\n"]);
-        assert_eq!(spec.build.on_failure, OnFailure::Abort);
+        assert_eq!(spec.build.on_failure, PhaseFailurePolicy::Abort);
         assert_eq!(spec.build.finally, ["echo end"]);
-        assert_eq!(spec.post_build.on_failure, OnFailure::Retry(2));
-        assert_eq!(spec.install, Commands::default());
+        assert_eq!(spec.post_build.on_failure, PhaseFailurePolicy::Retry(2));
+        assert_eq!(spec.install, PhaseCommands::default());
         assert_eq!(spec.notes, Vec::<String>::new());
     }
 
     #[test]
-    fn what_is_not_done_is_noted() {
+    fn unsupported_features_are_noted() {
         let spec = Buildspec::read(
             "version: 0.2\nrun-as: app\nphases:\n  install:\n    runtime-versions:\n      python: 3.13\n  build:\n    \
              commands: [make]\nartifacts:\n  files: ['**/*']\nreports: {}\ncache:\n  paths: [x]\nanchors: here\n",
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_yaml_takes_for_a_mapping_is_named() {
+    fn command_parsed_as_mapping_is_reported() {
         assert_eq!(
             refusal("version: 0.2\n\nphases:\n  build:\n    commands:\n      - echo \"Hello: world\"\n"),
             "Expected Commands[0] to be of string type: found subkeys instead at line 6, value of the key tag on line 5 \
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn says_the_line_of_a_syntax_error() {
+    fn syntax_error_names_its_line() {
         assert!(refusal("version: 0.2\nphases:\n  build: [\n").ends_with(" at line 4"));
         assert_eq!(
             refusal("version: 0.2\nphases:\n  build: x: y\n"),
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_other_versions_phases_shells_and_secrets() {
+    fn unsupported_versions_phases_shells_and_secrets_are_refused() {
         assert_eq!(Buildspec::read("version: 0.1\nphases: {}\n"), Err(BuildspecError::Version("0.1".into())));
         assert_eq!(
             refusal("version: 0.2\nphases:\n  deploy: {}\n"),
@@ -312,17 +312,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_is_too_strange(text in any::<String>()) {
+        fn any_text_is_read_without_panic(text in any::<String>()) {
             let _ = Buildspec::read(&text);
         }
 
         #[test]
-        fn no_yaml_is_too_strange(text in "(version: 0\\.2\n)?([a-z-]{0,9}(: |:\n|- |\n|  |\\[|\\{|\\}|\\]|,|&a|\\*a|\\||>|'|\"|#|\t)){0,40}") {
+        fn any_yaml_is_read_without_panic(text in "(version: 0\\.2\n)?([a-z-]{0,9}(: |:\n|- |\n|  |\\[|\\{|\\}|\\]|,|&a|\\*a|\\||>|'|\"|#|\t)){0,40}") {
             let _ = Buildspec::read(&text);
         }
 
         #[test]
-        fn commands_come_back_as_they_were_written(
+        fn commands_are_read_as_written(
             commands in prop::collection::vec(word(), 0..6),
             finally in prop::collection::vec(word(), 0..3),
             variables in prop::collection::btree_map("[A-Z]{1,8}", word(), 0..4),
@@ -337,7 +337,7 @@ mod tests {
                 text.push_str(&format!("{unknown}: [1, 2]\n"));
             }
             let spec = Buildspec::read(&text).unwrap();
-            prop_assert_eq!(spec.build, Commands { commands, finally, on_failure: OnFailure::Usual });
+            prop_assert_eq!(spec.build, PhaseCommands { commands, finally, on_failure: PhaseFailurePolicy::PhaseDefault });
             prop_assert_eq!(spec.variables, variables.into_iter().collect::<Vec<_>>());
             prop_assert_eq!(spec.notes.len(), usize::from(unknown.is_some()));
         }

@@ -1,4 +1,4 @@
-//! A build's log, on its way to CloudWatch Logs while the build runs.
+//! A build's log, written to CloudWatch Logs while the build runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,76 +13,76 @@ use tokio::time::{Instant, timeout_at};
 use crate::authz::sessions::TemporaryCredentials;
 use crate::service_registry::ServiceRegistry;
 
-/// Lines are gathered for this long at most; the first after a pause goes at once.
-const GATHER: Duration = Duration::from_millis(40);
-/// What `PutLogEvents` takes at once, with room to spare.
+/// The longest time lines are batched; the first after a pause is sent at once.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(40);
+/// A little below the limits of `PutLogEvents`.
 const BATCH_LINES: usize = 1000;
 const BATCH_BYTES: usize = 900_000;
-/// Lines that may wait before a build's output has to.
-const WAITING: usize = 4096;
+/// The lines that may be queued before a build's output is blocked.
+const MAX_QUEUED: usize = 4096;
 
-/// Where a build's log goes.
+/// The destination of a build's log.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct LogDestination {
     pub(super) region: String,
     pub(super) group: String,
     pub(super) stream: String,
 }
 
-/// The build's end of the log.
-pub(super) struct Log {
+/// The build's side of the log.
+pub(super) struct BuildLog {
     lines: mpsc::Sender<(i64, String)>,
     writer: JoinHandle<()>,
 }
 
-impl Log {
-    /// Makes the stream, and the group if it is missing, as the service role.
+impl BuildLog {
+    /// Creates the stream, and the group if it is missing, as the service role.
     pub(super) async fn open(
         services: Arc<ServiceRegistry>,
         role: TemporaryCredentials,
-        place: Place,
+        destination: LogDestination,
     ) -> Result<Self, AwsError> {
-        let writer = Writer { services, role, place };
+        let writer = LogWriter { services, role, destination };
         match writer.call("CreateLogStream", json!({})).await {
             Err(error) if error.code == "ResourceNotFoundException" => {
                 writer.call("CreateLogGroup", json!({})).await?;
                 writer.call("CreateLogStream", json!({})).await?;
             }
-            made => made?,
+            created => created?,
         }
-        let (lines, incoming) = mpsc::channel(WAITING);
+        let (lines, incoming) = mpsc::channel(MAX_QUEUED);
         let writer = tokio::spawn(writer.write(incoming));
         Ok(Self { lines, writer })
     }
 
-    /// A line of a command's output.
+    /// Writes a line of a command's output.
     pub(super) async fn line(&self, text: &str) {
-        // CodeBuild keeps the line's end. A closed channel means that the sandbox ends: nobody will read this.
+        // CodeBuild keeps the line's end. A closed channel means that the sandbox is shutting down.
         let line = (Utc::now().timestamp_millis(), format!("{text}\n"));
         let _ = self.lines.send(line).await;
     }
 
-    /// A line of CodeBuild's own.
+    /// Writes one of CodeBuild's own lines.
     pub(super) async fn container(&self, text: &str) {
         let time = Utc::now().format("%Y/%m/%d %H:%M:%S%.6f");
         self.line(&format!("[Container] {time} {text}")).await;
     }
 
-    /// Writes what is still on its way.
+    /// Writes the pending lines.
     pub(super) async fn close(self) {
         drop(self.lines);
         let _ = self.writer.await;
     }
 }
 
-/// CodeBuild's end of the log: with the rights of the build's service role.
-struct Writer {
+/// Writes the log with the permissions of the build's service role.
+struct LogWriter {
     services: Arc<ServiceRegistry>,
     role: TemporaryCredentials,
-    place: Place,
+    destination: LogDestination,
 }
 
-impl Writer {
+impl LogWriter {
     async fn write(self, mut lines: mpsc::Receiver<(i64, String)>) {
         let mut next_flush = Instant::now();
         let mut batch = Vec::new();
@@ -97,7 +97,7 @@ impl Writer {
                 }
             }
             self.put(std::mem::take(&mut batch)).await;
-            next_flush = Instant::now() + GATHER;
+            next_flush = Instant::now() + FLUSH_INTERVAL;
         }
     }
 
@@ -119,18 +119,17 @@ impl Writer {
         if events.is_empty() {
             return;
         }
-        // The group may have been deleted under the build, or the role may not write; the build goes on all the same, as
-        // on AWS.
+        // As on AWS, the build continues if the group was deleted or the role may not write.
         let _ = self.call("PutLogEvents", json!({ "logEvents": events })).await;
     }
 
-    /// An operation on the stream, or on its group.
+    /// Calls an operation on the stream or its group.
     async fn call(&self, operation: &str, mut input: Value) -> Result<(), AwsError> {
-        input["logGroupName"] = json!(self.place.group);
+        input["logGroupName"] = json!(self.destination.group);
         if operation != "CreateLogGroup" {
-            input["logStreamName"] = json!(self.place.stream);
+            input["logStreamName"] = json!(self.destination.stream);
         }
-        match self.services.call_as(&self.role, "logs", &self.place.region, operation, input).await {
+        match self.services.call_as(&self.role, "logs", &self.destination.region, operation, input).await {
             Err(error) if error.code != "ResourceAlreadyExistsException" => Err(error),
             _ => Ok(()),
         }

@@ -1,4 +1,4 @@
-//! CodeBuild: everything is decided on the project, builds too.
+//! The permissions that CodeBuild operations require, all on the project, for builds too.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ pub(crate) fn of_call(operation: &str, input: &Value, context: &RequestContext) 
             text(input, "id").map(|id| RequiredPermission::new(&action, on(project_of(id)))).into_iter().collect()
         }
         _ => {
-            // Everything that is named is asked about: a member too many opens nothing.
+            // Every named resource is required, so an additional member grants nothing.
             let named = [text(input, "projectName"), text(input, "name")];
             named.into_iter().flatten().map(|project| RequiredPermission::new(&action, on(project))).collect()
         }

@@ -1,11 +1,11 @@
-//! The phases that a build goes through.
+//! The phases of a build.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::shell::CommandEnd;
+use super::shell::CommandOutcome;
 
-/// Phases in the order in which a build enters them.
+/// The phases in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(super) enum PhaseKind {
@@ -23,7 +23,7 @@ pub(super) enum PhaseKind {
 }
 
 impl PhaseKind {
-    /// As CodeBuild writes it.
+    /// CodeBuild's name.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Submitted => "SUBMITTED",
@@ -41,10 +41,10 @@ impl PhaseKind {
     }
 }
 
-/// How a build, or one of its phases, stands.
+/// The status of a build or a phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(super) enum Status {
+pub(super) enum BuildStatus {
     InProgress,
     Succeeded,
     Failed,
@@ -53,8 +53,8 @@ pub(super) enum Status {
     Stopped,
 }
 
-impl Status {
-    /// As CodeBuild writes it.
+impl BuildStatus {
+    /// CodeBuild's name.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::InProgress => "IN_PROGRESS",
@@ -67,21 +67,21 @@ impl Status {
     }
 }
 
-/// Why a phase ended as it did. Both are empty where it went well.
+/// The reason of a phase's end. Both fields are empty on success.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Context {
+pub(super) struct PhaseContext {
     pub(super) code: String,
     pub(super) message: String,
 }
 
-impl Context {
+impl PhaseContext {
     pub(super) fn new(code: &str, message: impl Into<String>) -> Self {
         Self { code: code.to_owned(), message: message.into() }
     }
 
-    /// A command of the buildspec has failed.
-    pub(super) fn command(command: &str, end: CommandEnd) -> Self {
-        // CodeBuild has the status only, which would hide that the machine's disk is full.
+    /// The context of a failed command.
+    pub(super) fn command(command: &str, end: CommandOutcome) -> Self {
+        // CodeBuild reports only the status, which would hide that the machine's disk is full.
         let why = end.write_failure.map(|failure| format!("{}, ", failure.reason())).unwrap_or_default();
         Self::new(
             "COMMAND_EXECUTION_ERROR",
@@ -95,8 +95,8 @@ impl Context {
 pub(super) struct Phase {
     pub(super) kind: PhaseKind,
     pub(super) start: f64,
-    /// How and when it ended; open while it runs.
-    pub(super) end: Option<(f64, Status, Context)>,
+    /// The time, status and context of its end; `None` while it runs.
+    pub(super) end: Option<(f64, BuildStatus, PhaseContext)>,
 }
 
 impl Phase {
@@ -105,7 +105,7 @@ impl Phase {
         if let Some((end, status, context)) = &self.end {
             phase["endTime"] = json!(end);
             phase["phaseStatus"] = json!(status.name());
-            // Whole seconds, as CodeBuild has them.
+            // Whole seconds, as in CodeBuild.
             phase["durationInSeconds"] = json!((end - self.start).max(0.0) as u64);
             phase["contexts"] = json!([{ "statusCode": context.code, "message": context.message }]);
         }

@@ -1,13 +1,13 @@
-//! Build projects: what a valid one is, and the calls that make, change and delete it.
+//! Build projects: validation and the operations that create, update, get and delete them.
 
 use awsim_core::{AwsError, RequestContext};
 use serde_json::{Map, Value, json};
 
-use super::{PRINCIPAL, State, Store, invalid, listing, now, text};
+use super::{BuildStore, CodeBuildState, PRINCIPAL, invalid, listing, now, text};
 use crate::account::ACCOUNT;
 use crate::unsupported_fields;
 
-/// What a project has beyond its name, with what CodeBuild takes for granted where it takes anything.
+/// The members of a project besides its name.
 const MEMBERS: [&str; 17] = [
     "description",
     "source",
@@ -28,7 +28,7 @@ const MEMBERS: [&str; 17] = [
     "autoRetryLimit",
 ];
 
-/// Kinds of machines, of those that CodeBuild has, on which the sandbox can say that it builds.
+/// The environment types that the sandbox accepts.
 const ENVIRONMENT_TYPES: [&str; 7] = [
     "LINUX_CONTAINER",
     "LINUX_GPU_CONTAINER",
@@ -39,7 +39,7 @@ const ENVIRONMENT_TYPES: [&str; 7] = [
     "ARM_LAMBDA_CONTAINER",
 ];
 
-/// Sizes of machines; to the sandbox they are all the same.
+/// The accepted compute types; the sandbox treats all the same.
 const COMPUTE_TYPES: [&str; 12] = [
     "BUILD_GENERAL1_SMALL",
     "BUILD_GENERAL1_MEDIUM",
@@ -55,10 +55,10 @@ const COMPUTE_TYPES: [&str; 12] = [
     "CUSTOM_INSTANCE_TYPE",
 ];
 
-/// What a project may have on AWS and not here.
-const UNHEEDED: [&str; 4] = ["vpcConfig", "fileSystemLocations", "buildBatchConfig", "badgeEnabled"];
+/// Features of projects that the sandbox does not have.
+const UNSUPPORTED: [&str; 4] = ["vpcConfig", "fileSystemLocations", "buildBatchConfig", "badgeEnabled"];
 
-impl State {
+impl CodeBuildState {
     /// A project of this region.
     pub(super) fn project(&self, region: &str, name: &str, account: &str) -> Result<&Map<String, Value>, AwsError> {
         self.projects.get(region).and_then(|projects| projects.get(name)).ok_or_else(|| {
@@ -70,7 +70,7 @@ impl State {
     }
 }
 
-impl Store {
+impl BuildStore {
     pub(super) async fn create_project(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         check_shapes(input)?;
         let name = text(input, "name")?;
@@ -85,11 +85,11 @@ impl Store {
             }
         }
         let project_arn = arn(&ctx.region, &ctx.account_id, name);
-        let taken = || {
+        let already_exists = || {
             AwsError::bad_request("ResourceAlreadyExistsException", format!("Project already exists: {project_arn}"))
         };
         if self.lock().project(&ctx.region, name, &ctx.account_id).is_ok() {
-            return Err(taken());
+            return Err(already_exists());
         }
         let mut project = Map::from_iter([
             ("name".to_owned(), json!(name)),
@@ -103,12 +103,12 @@ impl Store {
             ("tags".to_owned(), json!([])),
             ("encryptionKey".to_owned(), json!(format!("arn:aws:kms:{}:{}:alias/aws/s3", ctx.region, ctx.account_id))),
         ]);
-        self.fill(&mut project, input).await?;
+        self.apply_request(&mut project, input).await?;
         let mut state = self.lock();
         let projects = state.projects.entry(ctx.region.clone()).or_default();
-        // Another request may have been quicker while the role was looked at.
+        // Another request may have created it during the role check.
         if projects.contains_key(name) {
-            return Err(taken());
+            return Err(already_exists());
         }
         projects.insert(name.to_owned(), project.clone());
         Ok(json!({ "project": project }))
@@ -118,7 +118,7 @@ impl Store {
         check_shapes(input)?;
         let name = unqualified(text(input, "name")?);
         let mut project = self.lock().project(&ctx.region, name, &ctx.account_id)?.clone();
-        self.fill(&mut project, input).await?;
+        self.apply_request(&mut project, input).await?;
         let mut state = self.lock();
         state.project(&ctx.region, name, &ctx.account_id)?;
         let projects = state.projects.entry(ctx.region.clone()).or_default();
@@ -126,9 +126,9 @@ impl Store {
         Ok(json!({ "project": project }))
     }
 
-    /// Takes over what the request says, if all of it holds.
-    async fn fill(&self, project: &mut Map<String, Value>, input: &Value) -> Result<(), AwsError> {
-        if let Some(member) = unsupported_fields::first_set(input, &UNHEEDED) {
+    /// Copies the request's members into the project after validation.
+    async fn apply_request(&self, project: &mut Map<String, Value>, input: &Value) -> Result<(), AwsError> {
+        if let Some(member) = unsupported_fields::first_set(input, &UNSUPPORTED) {
             return Err(invalid(format!("Invalid input: the sandbox's projects do not have {member}")));
         }
         for member in MEMBERS {
@@ -151,7 +151,7 @@ impl Store {
         }
         check(project)?;
         if let Some(role) = input["serviceRole"].as_str() {
-            // A role that was made a moment ago may not be assumable yet: this is the error to retry.
+            // A new role may not be assumable yet; clients retry this error.
             self.services
                 .assume_role(role, PRINCIPAL, "CreateProject")
                 .await
@@ -162,7 +162,7 @@ impl Store {
 
     pub(super) fn delete_project(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let name = unqualified(text(input, "name")?);
-        // A project that is not there is not an error, and its builds stay, as on AWS.
+        // As on AWS, a missing project is no error, and its builds stay.
         if let Some(projects) = self.lock().projects.get_mut(&ctx.region) {
             projects.remove(name);
         }
@@ -194,12 +194,12 @@ impl Store {
     }
 }
 
-/// A project may be named by its ARN: terraform deletes it so.
+/// The name of a project given by name or ARN; Terraform deletes by ARN.
 pub(super) fn unqualified(named: &str) -> &str {
     named.split_once(":project/").map_or(named, |(_, name)| name)
 }
 
-/// What must be a structure is one, or absent: AWS finds this out while it reads the request.
+/// Checks that structures are objects or absent, which AWS checks when it parses the request.
 pub(super) fn check_shapes(input: &Value) -> Result<(), AwsError> {
     const STRUCTURES: [&str; 6] = ["source", "artifacts", "environment", "logsConfig", "cache", "logsConfigOverride"];
     let wrong = |name: &&&str| !input[**name].is_null() && !input[**name].is_object();
@@ -211,7 +211,7 @@ pub(super) fn check_shapes(input: &Value) -> Result<(), AwsError> {
     }
 }
 
-/// Whether what a project (or a build that was started with other settings) says can be built.
+/// Checks that the settings of a project or a build can be built.
 pub(super) fn check(settings: &Map<String, Value>) -> Result<(), AwsError> {
     let member = |name: &str| settings.get(name).unwrap_or(&Value::Null);
     let source = member("source");
@@ -285,7 +285,7 @@ pub(super) fn check(settings: &Map<String, Value>) -> Result<(), AwsError> {
     Ok(())
 }
 
-/// Whether a text is the ARN of a role of this account.
+/// Checks that a text is the ARN of a role of this account.
 fn check_role(role: &str) -> Result<(), AwsError> {
     let parts: Vec<_> = role.splitn(6, ':').collect();
     match parts[..] {

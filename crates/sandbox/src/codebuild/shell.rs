@@ -1,9 +1,9 @@
-//! The one shell in which a build's commands run, so that variables and the directory carry over from one to the next.
+//! The shell of a build's commands. One shell runs all of them, so that variables and the directory carry over.
 //!
-//! A small script in the shell reads the names of command files from standard input and sources them, each with an empty
-//! standard input of its own. Behind each command's output, in the same pipe and so in order, it writes a mark with the
-//! exit status. A command that ends the shell (`exit`) ends only itself: the next one gets a new shell with the exported
-//! variables and the directory of the old. Its umask is CodeBuild's, whatever the sandbox's is.
+//! A driver script reads the names of command files from standard input and sources them, each with an empty standard
+//! input. After each command's output it writes a mark with the exit status to the same pipe. A command that exits the
+//! shell ends only itself: the next one gets a new shell with the exported variables and directory of the old. The umask
+//! is CodeBuild's.
 
 use std::io;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use tokio::net::unix::pipe;
 use tokio::process::{Child, ChildStdin, Command};
 
 use super::buildspec::Interpreter;
-use super::log::Log;
+use super::log::BuildLog;
 use crate::marked_processes::ProcessMark;
 
 const DRIVER: &str = r#"__mark=$1 __dir=$2
@@ -33,46 +33,46 @@ done
 trap - EXIT
 "#;
 
-/// A line without an end is broken here: CloudWatch Logs takes 256 KB.
-const LONGEST_LINE: usize = 200 * 1024;
+/// Longer lines are split: CloudWatch Logs accepts 256 KB.
+const MAX_LINE: usize = 200 * 1024;
 
-/// Runs commands, one after another.
+/// Runs commands one after another.
 pub(super) struct Shell {
     interpreter: PathBuf,
-    /// The shell's own files, outside of what the build sees as its directory.
+    /// The directory of the shell's own files, outside the build's source directory.
     control: PathBuf,
     source: PathBuf,
     environment: Vec<(String, String)>,
-    /// What the processes of the build are found by.
+    /// The mark of the build's processes.
     process_mark: ProcessMark,
     mark: String,
     commands: usize,
-    running: Option<Running>,
+    running: Option<ShellProcess>,
 }
 
-struct Running {
+struct ShellProcess {
     child: Child,
-    /// Kills what is left when the shell is done with.
-    _group: Group,
+    /// Kills the remaining processes when dropped.
+    _group: ProcessGroup,
     commands: ChildStdin,
     output: pipe::Receiver,
-    lines: Lines,
+    lines: OutputParser,
 }
 
-/// All processes that the shell has started and that have stayed in its group; killed when this is dropped.
-struct Group(Option<Pid>);
+/// The shell's process group; killed when dropped.
+struct ProcessGroup(Option<Pid>);
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
-            // Gone already is fine.
+            // The group may be gone already.
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }
 
 impl Shell {
-    /// A shell that will start in `source`, with nothing but `environment`.
+    /// Creates a shell that starts in `source` with exactly `environment`.
     pub(super) fn new(
         kind: Interpreter,
         control: PathBuf,
@@ -83,7 +83,7 @@ impl Shell {
         let interpreter = interpreter(kind).ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::NotFound,
-                "neither bash nor sh is installed: the sandbox runs the buildspec's commands with it",
+                "neither bash nor sh is installed; the buildspec's commands need one of them",
             )
         })?;
         std::fs::write(control.join("driver.sh"), DRIVER)?;
@@ -99,8 +99,8 @@ impl Shell {
         })
     }
 
-    /// Runs one command, its output going to the log, and answers how it ended.
-    pub(super) async fn run(&mut self, command: &str, succeeding: bool, log: &Log) -> io::Result<CommandEnd> {
+    /// Runs one command, logs its output, and returns its outcome.
+    pub(super) async fn run(&mut self, command: &str, succeeding: bool, log: &BuildLog) -> io::Result<CommandOutcome> {
         self.commands += 1;
         let file = format!("command-{}.sh", self.commands);
         tokio::fs::write(self.control.join(&file), format!("{command}\n")).await?;
@@ -109,26 +109,26 @@ impl Shell {
             None => self.start()?,
         };
         let order = format!("{file} {}\n", u8::from(succeeding));
-        // A shell that a command of before has killed behind our back cannot take orders: that is this command's end.
+        // If an earlier command's process has killed the shell, the write fails and this command ends with it.
         let _ = running.commands.write_all(order.as_bytes()).await;
-        let (ended, write_failure) = running.until_mark(log).await?;
-        if ended.alive {
+        let (mark, write_failure) = running.until_mark(log).await?;
+        if mark.alive {
             self.running = Some(running);
         }
         let is_full = || self.disk_is_full().then_some(WriteFailure::NoSpace);
-        Ok(match ended.status {
-            0 => CommandEnd { status: 0, write_failure: None },
-            status => CommandEnd { status, write_failure: write_failure.or_else(is_full) },
+        Ok(match mark.status {
+            0 => CommandOutcome { status: 0, write_failure: None },
+            status => CommandOutcome { status, write_failure: write_failure.or_else(is_full) },
         })
     }
 
-    /// Whether the build can write nothing any more: a command need not have printed why it failed.
+    /// Whether the disk is full, for commands that did not print why they failed.
     fn disk_is_full(&self) -> bool {
         rustix::fs::statvfs(&self.control).is_ok_and(|disk| disk.f_blocks > 0 && disk.f_bavail == 0)
     }
 
-    /// Variables of the shell, exported or not, as they are now.
-    pub(super) async fn values(&mut self, names: &[String], log: &Log) -> io::Result<Vec<(String, String)>> {
+    /// The current values of shell variables, exported or not.
+    pub(super) async fn values(&mut self, names: &[String], log: &BuildLog) -> io::Result<Vec<(String, String)>> {
         let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         let printing: String = names
             .iter()
@@ -145,7 +145,7 @@ impl Shell {
             .collect())
     }
 
-    fn start(&self) -> io::Result<Running> {
+    fn start(&self) -> io::Result<ShellProcess> {
         let (reader, writer) = io::pipe()?;
         let directory = std::fs::read_to_string(self.control.join("directory")).ok();
         let directory = directory
@@ -168,49 +168,49 @@ impl Shell {
         let mut child = command.spawn()?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(shell) = group {
-            // It has no command yet, so everything that it will start inherits this.
+            // Before the first command, so that all children inherit the mark.
             self.process_mark.limit(shell);
         }
         let commands = child.stdin.take().ok_or_else(|| io::Error::other("the shell has no standard input"))?;
-        Ok(Running {
+        Ok(ShellProcess {
             child,
-            _group: Group(group),
+            _group: ProcessGroup(group),
             commands,
             output: pipe::Receiver::from_owned_fd(reader.into())?,
-            lines: Lines::new(&self.mark),
+            lines: OutputParser::new(&self.mark),
         })
     }
 }
 
-/// How a command ended.
+/// The outcome of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct CommandEnd {
-    /// The exit status, or 128 and the signal's number.
+pub(super) struct CommandOutcome {
+    /// The exit status, or 128 plus the signal's number.
     pub(super) status: i32,
-    /// What kept a command that failed from writing, if that is why.
+    /// The write failure that caused the exit, if any.
     pub(super) write_failure: Option<WriteFailure>,
 }
 
-/// How a command ended, and whether the shell is still there.
+/// A command's exit status, and whether the shell is still running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Ended {
+struct CommandMark {
     status: i32,
     alive: bool,
 }
 
-impl Running {
-    /// Passes the output on up to the next mark. Also answers the last write failure that the output names.
-    async fn until_mark(&mut self, log: &Log) -> io::Result<(Ended, Option<WriteFailure>)> {
+impl ShellProcess {
+    /// Logs the output up to the next mark. Also returns the last write failure named in the output.
+    async fn until_mark(&mut self, log: &BuildLog) -> io::Result<(CommandMark, Option<WriteFailure>)> {
         let mut buffer = vec![0; 64 * 1024];
         let mut write_failure = None;
         loop {
             while let Some(item) = self.lines.next() {
                 match item {
-                    Item::Line(line) => {
+                    OutputItem::Line(line) => {
                         write_failure = WriteFailure::in_text(&line).or(write_failure);
                         log.line(&line).await;
                     }
-                    Item::Mark(ended) => return Ok((ended, write_failure)),
+                    OutputItem::Mark(mark) => return Ok((mark, write_failure)),
                 }
             }
             tokio::select! {
@@ -219,7 +219,7 @@ impl Running {
                     length => self.lines.feed(&buffer[..length]),
                 },
                 _ = self.child.wait() => {
-                    // What it had written before is still in the pipe; others may hold that open, so no waiting for its end.
+                    // Reads what is left in the pipe. Other processes may hold it open, so its end is not awaited.
                     while let Ok(length @ 1..) = self.output.try_read(&mut buffer) {
                         self.lines.feed(&buffer[..length]);
                     }
@@ -231,35 +231,35 @@ impl Running {
         self.lines.finish();
         while let Some(item) = self.lines.next() {
             match item {
-                Item::Line(line) => {
+                OutputItem::Line(line) => {
                     write_failure = WriteFailure::in_text(&line).or(write_failure);
                     log.line(&line).await;
                 }
-                Item::Mark(ended) => marked = Some(ended.status),
+                OutputItem::Mark(mark) => marked = Some(mark.status),
             }
         }
         let exit = self.child.wait().await?;
         let signal = std::os::unix::process::ExitStatusExt::signal(&exit);
         let status = marked.or(exit.code()).unwrap_or_else(|| 128 + signal.unwrap_or_default());
-        Ok((Ended { status, alive: false }, write_failure))
+        Ok((CommandMark { status, alive: false }, write_failure))
     }
 }
 
-/// Output, cut into lines and marks.
-struct Lines {
+/// Splits output into lines and marks.
+struct OutputParser {
     mark: Vec<u8>,
     pending: Vec<u8>,
-    /// How much of `pending` is known to have no end of line.
+    /// The length of the part of `pending` without an end of line.
     searched: usize,
     finished: bool,
 }
 
-enum Item {
+enum OutputItem {
     Line(String),
-    Mark(Ended),
+    Mark(CommandMark),
 }
 
-impl Lines {
+impl OutputParser {
     fn new(mark: &str) -> Self {
         Self { mark: [b"\x1e", mark.as_bytes(), b" "].concat(), pending: Vec::new(), searched: 0, finished: false }
     }
@@ -268,16 +268,16 @@ impl Lines {
         self.pending.extend_from_slice(bytes);
     }
 
-    /// No more output: what is left is a line, too.
+    /// Ends the output; the rest is the last line.
     fn finish(&mut self) {
         self.finished = true;
     }
 
-    fn next(&mut self) -> Option<Item> {
+    fn next(&mut self) -> Option<OutputItem> {
         let end = self.pending[self.searched..].iter().position(|byte| *byte == b'\n').map(|at| self.searched + at);
         let (length, skip) = match end {
             Some(end) => (end, 1),
-            None if self.pending.len() > LONGEST_LINE => (LONGEST_LINE, 0),
+            None if self.pending.len() > MAX_LINE => (MAX_LINE, 0),
             None if self.finished && !self.pending.is_empty() => (self.pending.len(), 0),
             None => {
                 self.searched = self.pending.len();
@@ -288,24 +288,24 @@ impl Lines {
         let line = &self.pending[..length];
         if let Some(at) = find(line, &self.mark) {
             if at > 0 {
-                // A command whose last line has no end: the line first, the mark at the next look.
+                // The last line had no end: return it first, the mark next time.
                 let text = text(&line[..at]);
                 self.pending.drain(..at);
-                return Some(Item::Line(text));
+                return Some(OutputItem::Line(text));
             }
-            let ended = self.ended(&line[self.mark.len()..]);
+            let mark = self.mark(&line[self.mark.len()..]);
             self.pending.drain(..length + skip);
-            return Some(Item::Mark(ended));
+            return Some(OutputItem::Mark(mark));
         }
         let line = text(line);
         self.pending.drain(..length + skip);
-        Some(Item::Line(line))
+        Some(OutputItem::Line(line))
     }
 
-    fn ended(&self, words: &[u8]) -> Ended {
+    fn mark(&self, words: &[u8]) -> CommandMark {
         let words = String::from_utf8_lossy(words);
         let (word, status) = words.split_once(' ').unwrap_or((&*words, ""));
-        Ended { status: status.trim().parse().unwrap_or(1), alive: word == "done" }
+        CommandMark { status: status.trim().parse().unwrap_or(1), alive: word == "done" }
     }
 }
 
@@ -318,7 +318,7 @@ fn text(line: &[u8]) -> String {
     String::from_utf8_lossy(line).into_owned()
 }
 
-/// `bash`, as in CodeBuild's images, or else `sh`; `sh` where the buildspec asks for it.
+/// Finds `bash`, as in CodeBuild's images, or else `sh`; only `sh` if the buildspec requests it.
 fn interpreter(kind: Interpreter) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let names: &[&str] = match kind {
@@ -338,20 +338,20 @@ fn interpreter(kind: Interpreter) -> Option<PathBuf> {
 mod tests {
     use super::*;
 
-    fn all(lines: &mut Lines) -> Vec<String> {
+    fn all(lines: &mut OutputParser) -> Vec<String> {
         std::iter::from_fn(|| lines.next())
             .map(|item| match item {
-                Item::Line(line) => line,
-                Item::Mark(ended) => format!("<{} {}>", ended.status, ended.alive),
+                OutputItem::Line(line) => line,
+                OutputItem::Mark(mark) => format!("<{} {}>", mark.status, mark.alive),
             })
             .collect()
     }
 
     #[test]
-    fn output_is_cut_into_lines_and_marks_wherever_it_is_split() {
+    fn output_is_parsed_across_any_chunk_boundary() {
         let output = b"one\r\ntwo\x1em done 0\n\x1em exit 3\nlast";
         for cut in 0..output.len() {
-            let mut lines = Lines::new("m");
+            let mut lines = OutputParser::new("m");
             let mut found = Vec::new();
             for part in [&output[..cut], &output[cut..]] {
                 lines.feed(part);
@@ -364,9 +364,9 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_line_is_broken() {
-        let mut lines = Lines::new("m");
-        lines.feed(&vec![b'x'; LONGEST_LINE + 5]);
-        assert_eq!(all(&mut lines), ["x".repeat(LONGEST_LINE)]);
+    fn long_line_is_split() {
+        let mut lines = OutputParser::new("m");
+        lines.feed(&vec![b'x'; MAX_LINE + 5]);
+        assert_eq!(all(&mut lines), ["x".repeat(MAX_LINE)]);
     }
 }

@@ -1,4 +1,4 @@
-//! Starting and stopping builds.
+//! Starts, retries and stops builds.
 
 use std::ffi::OsStr;
 use std::io;
@@ -9,16 +9,16 @@ use awsim_core::{AwsError, RequestContext};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::build::{Build, Retry};
-use super::phase::{Context, PhaseKind, Status};
-use super::{Running, SERVICE, State, Store, invalid, now, project, run, text};
+use super::build::{AutoRetry, Build};
+use super::phase::{BuildStatus, PhaseContext, PhaseKind};
+use super::{BuildStore, CodeBuildState, RunningBuild, SERVICE, invalid, now, project, run, text};
 use crate::storage::tree;
 
-/// Where, in CodeBuild's directory, builds have theirs.
+/// The name of the builds' directory in CodeBuild's directory.
 const BUILDS: &str = "builds";
 
-/// What of a project a build takes over.
-const TAKEN_OVER: [&str; 9] = [
+/// The project's members that a build copies.
+const COPIED_MEMBERS: [&str; 9] = [
     "source",
     "sourceVersion",
     "artifacts",
@@ -30,7 +30,7 @@ const TAKEN_OVER: [&str; 9] = [
     "logsConfig",
 ];
 
-/// What `StartBuild` may say instead of the project: its member, and where that goes.
+/// `StartBuild`'s overrides: its member, the setting, and a member of the setting.
 const OVERRIDES: [(&str, &str, &str); 14] = [
     ("sourceVersion", "sourceVersion", ""),
     ("artifactsOverride", "artifacts", ""),
@@ -48,13 +48,13 @@ const OVERRIDES: [(&str, &str, &str); 14] = [
     ("privilegedModeOverride", "environment", "privilegedMode"),
 ];
 
-impl Store {
-    /// Where running builds have their directories.
+impl BuildStore {
+    /// The directory of the running builds' directories.
     pub(super) fn builds_dir(&self) -> PathBuf {
         super::builds_below(self.services.data_dir())
     }
 
-    /// Removes the directory of a build, or of all.
+    /// Deletes the directory of one build or of all.
     pub(super) fn remove_directory(&self, build: Option<&OsStr>) -> io::Result<()> {
         match build {
             Some(build) => tree::remove(&self.builds_dir(), build),
@@ -68,12 +68,12 @@ impl Store {
         let build = {
             let mut state = self.lock();
             let token = input["idempotencyToken"].as_str();
-            // On AWS a token is remembered for five minutes; here, for as long as its build is.
+            // AWS keeps a token for five minutes; here it is kept with its build.
             if let Some(known) = token.and_then(|token| state.build_of_token(&ctx.region, name, token)) {
                 return Ok(json!({ "build": known.describe() }));
             }
             let project = state.project(&ctx.region, name, &ctx.account_id)?;
-            let mut settings: serde_json::Map<_, _> = TAKEN_OVER
+            let mut settings: serde_json::Map<_, _> = COPIED_MEMBERS
                 .iter()
                 .filter_map(|member| Some(((*member).to_owned(), project.get(*member)?.clone())))
                 .collect();
@@ -98,12 +98,12 @@ impl Store {
                 initiator: ctx.access_key.clone().unwrap_or_else(|| "sandbox".to_owned()),
                 start: now(),
                 end: None,
-                status: Status::InProgress,
+                status: BuildStatus::InProgress,
                 phases: Vec::new(),
                 settings,
                 stream: None,
                 token: token.map(str::to_owned),
-                retry: Retry { limit: retries.unwrap_or(0), ..Retry::default() },
+                retry: AutoRetry { limit: retries.unwrap_or(0), ..AutoRetry::default() },
                 exported: Vec::new(),
                 id: String::new(),
             };
@@ -112,7 +112,7 @@ impl Store {
         Ok(self.launch(build))
     }
 
-    /// `RetryBuild`: another build with the settings of one that has ended.
+    /// Handles `RetryBuild`: starts another build with an ended build's settings.
     pub(super) fn retry_build(self: &Arc<Self>, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let name = text(input, "id")?;
         let build = {
@@ -126,13 +126,14 @@ impl Store {
                 return Ok(json!({ "build": known.describe() }));
             }
             let initiator = ctx.access_key.clone().unwrap_or_else(|| "sandbox".to_owned());
-            let build = Build { initiator, token: token.map(str::to_owned), ..known.anew(Retry::default()) };
+            let build =
+                Build { initiator, token: token.map(str::to_owned), ..known.copy_for_retry(AutoRetry::default()) };
             state.submit(build, &ctx.account_id)
         };
         Ok(self.launch(build))
     }
 
-    /// Tries a build again that has failed, if it or its phase says so.
+    /// Retries a failed build if it or its failed phase has retries left.
     fn retry_automatically(self: &Arc<Self>, id: &str, retries: Option<u64>) {
         let next = {
             let mut state = self.lock();
@@ -144,7 +145,7 @@ impl Store {
             let (number, limit) = (failed.retry.number + 1, failed.retry.limit);
             let previous = Some(failed.arn.clone());
             let account = super::account_of(&failed.arn).to_owned();
-            let next = failed.anew(Retry { number, limit, previous, next: None });
+            let next = failed.copy_for_retry(AutoRetry { number, limit, previous, next: None });
             let next = state.submit(next, &account);
             if let Some(failed) = state.builds.get_mut(id) {
                 failed.retry.next = Some(next.arn.clone());
@@ -155,18 +156,18 @@ impl Store {
         self.services.save(SERVICE);
     }
 
-    /// Sets a build going, and says what `StartBuild` answers.
+    /// Starts a build, and returns `StartBuild`'s response.
     fn launch(self: &Arc<Self>, build: Build) -> Value {
         let (stop, stopping) = watch::channel(false);
-        let (end, ended) = watch::channel(false);
+        let (end, outcome) = watch::channel(false);
         let answer = json!({ "build": build.describe() });
-        self.running().insert(build.id.clone(), Running { stop, ended });
+        self.running().insert(build.id.clone(), RunningBuild { stop, outcome });
         let store = Arc::clone(self);
         tokio::spawn(async move {
             let id = build.id.clone();
             let how = run::run(&store, build, stopping).await;
             store.running().remove(&id);
-            if how.status == Status::Failed {
+            if how.status == BuildStatus::Failed {
                 store.retry_automatically(&id, how.retries);
             }
             end.send_replace(true);
@@ -187,21 +188,21 @@ impl Store {
         Ok(json!({ "build": build.describe() }))
     }
 
-    /// Stops a build, if it is running, and comes back when it has ended.
+    /// Stops a running build and waits for its end.
     pub(super) async fn stop_and_wait(&self, id: &str) {
-        let ended = self.running().get(id).map(|running| {
+        let outcome = self.running().get(id).map(|running| {
             running.stop.send_replace(true);
-            running.ended.clone()
+            running.outcome.clone()
         });
-        if let Some(mut ended) = ended {
-            // An error means that the build's task is gone, which is an end, too.
-            let _ = ended.wait_for(|ended| *ended).await;
+        if let Some(mut outcome) = outcome {
+            // An error means that the build's task has ended.
+            let _ = outcome.wait_for(|outcome| *outcome).await;
         }
     }
 }
 
-impl State {
-    /// Gives a build its name and number, and puts it into the queue.
+impl CodeBuildState {
+    /// Sets a build's id and number, and queues it.
     fn submit(&mut self, build: Build, account: &str) -> Build {
         let number = self.numbers.entry(project::arn(&build.region, account, &build.project)).or_default();
         *number += 1;
@@ -209,7 +210,7 @@ impl State {
         let arn = format!("arn:aws:codebuild:{}:{account}:build/{id}", build.region);
         let mut build = Build { arn, number: *number, id: id.clone(), ..build };
         build.enter(PhaseKind::Submitted);
-        build.leave(Status::Succeeded, Context::default());
+        build.leave(BuildStatus::Succeeded, PhaseContext::default());
         build.enter(PhaseKind::Queued);
         self.builds.insert(id, build.clone());
         build

@@ -1,4 +1,4 @@
-//! Builds without a server around them: what does not need the stand-ins.
+//! Tests of builds without a server and without the shims.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,29 +16,29 @@ use crate::logs::Logs;
 use crate::service_registry::ServiceRegistry;
 use thumbctl_sandbox_protocol::Latency;
 
-/// The longest that anything is waited for, on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// The longest wait in a test, generous for busy machines.
+const TEST_TIMEOUT: Duration = Duration::from_secs(120);
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"codebuild.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 
 const LOGGING: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"logs:*","Resource":"*"}]}"#;
 
-/// Waits for a condition, and fails with its name.
+/// Waits for a condition; panics with its description after the timeout.
 async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TEST_TIMEOUT;
     while !condition().await {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        assert!(Instant::now() < deadline, "timed out waiting for {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// CodeBuild with the neighbours that a build needs, and a role.
-struct House {
+/// CodeBuild with the services that a build needs, and a role.
+struct TestCodeBuild {
     services: Arc<ServiceRegistry>,
     _dir: tempfile::TempDir,
 }
 
-impl House {
+impl TestCodeBuild {
     async fn new() -> Self {
         Self::with(BuildTimeout::ByClock, Behaviour::default()).await
     }
@@ -48,13 +48,7 @@ impl House {
         let endpoint = "http://127.0.0.1:9".to_owned();
         let services = Arc::new(ServiceRegistry::new(endpoint, dir.path().to_owned(), behaviour).unwrap());
         let iam = Arc::new(awsim_iam::IamService::new());
-        let access = AccessControl::new(
-            RootKeys::generate(),
-            iam.store(),
-            services.sessions().clone(),
-            false,
-            crate::required_permissions::of_call,
-        );
+        let access = AccessControl::new(RootKeys::generate(), iam.store(), services.sessions().clone(), false, crate::required_permissions::of_call);
         services.set_access(Arc::new(access));
         services.register(iam).unwrap();
         let logs = Arc::new(Logs::new(&services).unwrap());
@@ -72,7 +66,7 @@ impl House {
         services.register(Arc::new(codebuild)).unwrap();
         let role = json!({ "RoleName": "builder", "AssumeRolePolicyDocument": TRUST });
         let role = services.call("iam", "eu-west-1", "CreateRole", role).await.unwrap()["Role"].take();
-        // It can be assumed at once, also where everything else takes AWS's time.
+        // The role can be assumed at once, even in tests with AWS's latencies.
         services.propagation().begin(role["RoleId"].as_str().unwrap(), &Latencies::new(Pace::default()));
         let policy = json!({ "RoleName": "builder", "PolicyName": "log", "PolicyDocument": LOGGING });
         services.call("iam", "eu-west-1", "PutRolePolicy", policy).await.unwrap();
@@ -114,7 +108,7 @@ impl House {
         self.finished(&started["id"]).await
     }
 
-    /// Creates the project, and starts a build of it.
+    /// Creates the project and starts a build.
     async fn start(&self, source: Value, start: Value) -> Value {
         self.call("CreateProject", Self::project(source)).await;
         let mut input = json!({ "projectName": "thumbs" });
@@ -152,46 +146,46 @@ fn inline(buildspec: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_build_that_takes_too_long_is_ended() {
+async fn build_times_out() {
     let too_long = Arc::new(Notify::new());
-    let house = House::with(BuildTimeout::OnSignal(too_long.clone()), Behaviour::default()).await;
-    let spec = "version: 0.2\nphases:\n  build:\n    commands: [\"echo begun\", \"sleep 600\"]\n";
-    let started = house.start(inline(spec), json!({})).await;
+    let codebuild = TestCodeBuild::with(BuildTimeout::OnSignal(too_long.clone()), Behaviour::default()).await;
+    let spec = "version: 0.2\nphases:\n  build:\n    commands: [\"echo started\", \"sleep 600\"]\n";
+    let started = codebuild.start(inline(spec), json!({})).await;
     until("the build to be at its second command", async || {
-        let build = house.get(&started["id"]).await;
-        !build["logs"]["streamName"].is_null() && house.log(&build).await.contains("\nbegun\n")
+        let build = codebuild.get(&started["id"]).await;
+        !build["logs"]["streamName"].is_null() && codebuild.log(&build).await.contains("\nstarted\n")
     })
     .await;
     too_long.notify_one();
-    let build = house.finished(&started["id"]).await;
+    let build = codebuild.finished(&started["id"]).await;
     assert_eq!(build["buildStatus"], "TIMED_OUT");
     let phases = build["phases"].as_array().unwrap();
     let ended = phases.iter().find(|it| it["phaseType"] == "BUILD").unwrap();
     assert_eq!(ended["phaseStatus"], "TIMED_OUT");
     assert_eq!(ended["contexts"][0]["statusCode"], "BUILD_TIMED_OUT");
-    assert!(house.log(&build).await.contains("\nbegun\n"));
+    assert!(codebuild.log(&build).await.contains("\nstarted\n"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_source_on_github_is_the_embedded_function_and_the_log_says_so() {
-    let house = House::new().await;
+async fn github_source_is_replaced_by_embedded_function() {
+    let codebuild = TestCodeBuild::new().await;
     let source = json!({ "type": "GITHUB", "location": "https://github.com/someone/something" });
-    let build = house.build(source, json!({})).await;
+    let build = codebuild.build(source, json!({})).await;
     assert_eq!(build["buildStatus"], "SUCCEEDED");
-    let log = house.log(&build).await;
+    let log = codebuild.log(&build).await;
     assert!(log.contains("\nthe embedded function\n"), "{log}");
     assert!(log.contains("does not fetch https://github.com/someone/something"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_builds_environment_is_its_own() {
-    let house = House::new().await;
+async fn build_environment_has_only_its_own_variables() {
+    let codebuild = TestCodeBuild::new().await;
     let spec = "version: 0.2\nenv:\n  variables: { WHO: buildspec, WHAT: buildspec }\n  exported-variables: [MADE]\nphases:\n  \
                 build:\n    commands:\n      - env | sort\n      - MADE=\"a b\"\n      - printf 'no end'\n";
     let variables = json!([{ "name": "EXTRA", "value": "start" }]);
     let start = json!({ "environmentVariablesOverride": variables });
-    let build = house.build(inline(spec), start).await;
-    let log = house.log(&build).await;
+    let build = codebuild.build(inline(spec), start).await;
+    let log = codebuild.log(&build).await;
     assert_eq!(build["buildStatus"], "SUCCEEDED", "{log}");
     for line in [
         "WHO=project",
@@ -208,11 +202,11 @@ async fn a_builds_environment_is_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn much_output_arrives_whole_and_in_order() {
-    let house = House::new().await;
+async fn large_output_is_logged_completely_and_in_order() {
+    let codebuild = TestCodeBuild::new().await;
     let spec =
         "version: 0.2\nphases:\n  build:\n    commands: [\"seq 1 20000\", \"exec sh -c 'seq 20001 20010; exit 4'\"]\n";
-    let build = house.build(inline(spec), json!({})).await;
+    let build = codebuild.build(inline(spec), json!({})).await;
     let phases = build["phases"].as_array().unwrap();
     let ended = phases.iter().find(|it| it["phaseType"] == "BUILD").unwrap();
     let message = ended["contexts"][0]["message"].as_str().unwrap();
@@ -228,7 +222,7 @@ async fn much_output_arrives_whole_and_in_order() {
         if !token.is_null() {
             input["nextToken"] = token.clone();
         }
-        let page = house.services.call("logs", "eu-west-1", "GetLogEvents", input).await.unwrap();
+        let page = codebuild.services.call("logs", "eu-west-1", "GetLogEvents", input).await.unwrap();
         for event in page["events"].as_array().unwrap() {
             seen.extend(event["message"].as_str().unwrap().trim().parse::<u32>());
         }
@@ -241,12 +235,12 @@ async fn much_output_arrives_whole_and_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_sandbox_does_not_do_is_said_in_the_log() {
-    let house = House::new().await;
+async fn unsupported_features_are_logged() {
+    let codebuild = TestCodeBuild::new().await;
     let spec = "version: 0.2\nenv: { shell: /bin/sh }\ncache: { paths: [x] }\nphases:\n  install:\n    runtime-versions: { \
                 python: 3.13 }\n    commands: ['echo \"bash: ${BASH_VERSION:-none}\"']\n  build:\n    run-as: app\n";
-    let build = house.build(inline(spec), json!({})).await;
-    let log = house.log(&build).await;
+    let build = codebuild.build(inline(spec), json!({})).await;
+    let log = codebuild.log(&build).await;
     assert_eq!(build["buildStatus"], "SUCCEEDED", "{log}");
     for part in [
         "In the sandbox: cache: ",
@@ -259,10 +253,10 @@ async fn what_the_sandbox_does_not_do_is_said_in_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn errors_in_the_buildspec_are_told_as_codebuild_tells_them() {
-    let house = House::new().await;
+async fn buildspec_errors_have_codebuild_messages() {
+    let codebuild = TestCodeBuild::new().await;
     let spec = "version: 0.2\nphases:\n  build:\n    commands:\n      - echo a: b\n";
-    let build = house.build(inline(spec), json!({})).await;
+    let build = codebuild.build(inline(spec), json!({})).await;
     let phases = build["phases"].as_array().unwrap();
     let failed = phases.iter().find(|it| it["phaseType"] == "DOWNLOAD_SOURCE").unwrap();
     assert_eq!(failed["phaseStatus"], "FAILED");
@@ -271,89 +265,89 @@ async fn errors_in_the_buildspec_are_told_as_codebuild_tells_them() {
     let message = "Expected Commands[0] to be of string type: found subkeys instead at line 5, value of the key tag on line 4 \
                    might be empty";
     assert_eq!(context["message"], message);
-    let log = house.log(&build).await;
+    let log = codebuild.log(&build).await;
     assert!(log.contains(&format!("Phase context status code: YAML_FILE_ERROR Message: {message}")), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_phase_says_what_becomes_of_a_build_that_fails_in_it() {
-    let house = House::new().await;
+async fn on_failure_controls_following_phases() {
+    let codebuild = TestCodeBuild::new().await;
     let source = inline("version: 0.2\nphases: {}\n");
-    house.call("CreateProject", House::project(source)).await;
-    for (on_failure, goes_on) in [("ABORT", false), ("CONTINUE", true)] {
+    codebuild.call("CreateProject", TestCodeBuild::project(source)).await;
+    for (on_failure, continues) in [("ABORT", false), ("CONTINUE", true)] {
         let spec = format!(
             "version: 0.2\nphases:\n  pre_build:\n    on-failure: {on_failure}\n    commands: [\"false\"]\n  build:\n    \
-             commands: [\"echo went on: $CODEBUILD_BUILD_SUCCEEDING\"]\n"
+             commands: [\"echo continued: $CODEBUILD_BUILD_SUCCEEDING\"]\n"
         );
         let start = json!({ "projectName": "thumbs", "buildspecOverride": spec });
-        let started = house.call("StartBuild", start).await;
-        let build = house.finished(&started["build"]["id"]).await;
+        let started = codebuild.call("StartBuild", start).await;
+        let build = codebuild.finished(&started["build"]["id"]).await;
         assert_eq!(build["buildStatus"], "FAILED", "{on_failure}");
-        assert_eq!(house.log(&build).await.contains("\nwent on: 0\n"), goes_on, "{on_failure}");
+        assert_eq!(codebuild.log(&build).await.contains("\ncontinued: 0\n"), continues, "{on_failure}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_build_that_fails_is_tried_again_where_its_phase_says_so() {
-    let house = House::new().await;
+async fn failed_build_is_retried_with_on_failure_retry() {
+    let codebuild = TestCodeBuild::new().await;
     let spec = "version: 0.2\nphases:\n  build:\n    on-failure: RETRY-1\n    commands: [\"false\"]\n";
-    let first = house.build(inline(spec), json!({})).await;
+    let first = codebuild.build(inline(spec), json!({})).await;
     assert_eq!(first["buildStatus"], "FAILED");
     let listed = json!({ "projectName": "thumbs", "sortOrder": "ASCENDING" });
     let mut ids = Vec::new();
     while ids.len() < 2 {
-        ids = house.call("ListBuildsForProject", listed.clone()).await["ids"].as_array().unwrap().clone();
+        ids = codebuild.call("ListBuildsForProject", listed.clone()).await["ids"].as_array().unwrap().clone();
         tokio::task::yield_now().await;
     }
-    let second = house.finished(&ids[1]).await;
+    let second = codebuild.finished(&ids[1]).await;
     assert_eq!(second["buildNumber"], 2);
     let retry = &second["autoRetryConfig"];
     assert_eq!((&retry["autoRetryNumber"], &retry["autoRetryLimit"]), (&json!(1), &json!(1)));
     assert_eq!(retry["previousAutoRetry"], first["arn"]);
-    let first = house.finished(&ids[0]).await;
+    let first = codebuild.finished(&ids[0]).await;
     assert_eq!(first["autoRetryConfig"]["nextAutoRetry"], second["arn"]);
 
-    // By hand, a build of the same settings starts over.
-    let again = house.call("RetryBuild", json!({ "id": ids[1] })).await["build"].take();
-    assert_eq!(again["source"], second["source"]);
-    assert_ne!(again["id"], second["id"]);
-    assert_eq!(again["buildStatus"], "IN_PROGRESS");
-    let missing = house.refusal("RetryBuild", json!({ "id": "thumbs:none" })).await;
+    // RetryBuild starts another build with the same settings.
+    let retried = codebuild.call("RetryBuild", json!({ "id": ids[1] })).await["build"].take();
+    assert_eq!(retried["source"], second["source"]);
+    assert_ne!(retried["id"], second["id"]);
+    assert_eq!(retried["buildStatus"], "IN_PROGRESS");
+    let missing = codebuild.refusal("RetryBuild", json!({ "id": "thumbs:none" })).await;
     assert_eq!(missing, "ResourceNotFoundException: Build cannot be found: thumbs:none");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn builds_of_a_project_run_side_by_side_up_to_its_limit() {
-    let house = House::new().await;
-    // Each waits for the other one's file: one after the other they would wait for ever.
+async fn concurrent_builds_are_limited_by_project() {
+    let codebuild = TestCodeBuild::new().await;
+    // Each waits for the other's file, so they must run concurrently.
     let source = inline(
         "version: 0.2\nphases:\n  build:\n    commands:\n      - touch ../../here-$CODEBUILD_BUILD_NUMBER\n      - until [ -e \
          ../../here-1 ] && [ -e ../../here-2 ]; do sleep 0.02; done\n",
     );
-    let mut project = House::project(source);
+    let mut project = TestCodeBuild::project(source);
     project["concurrentBuildLimit"] = json!(2);
-    house.call("CreateProject", project).await;
+    codebuild.call("CreateProject", project).await;
     let start = json!({ "projectName": "thumbs" });
-    let first = house.call("StartBuild", start.clone()).await;
+    let first = codebuild.call("StartBuild", start.clone()).await;
     let blocking = json!({ "projectName": "thumbs", "buildspecOverride": "version: 0.2\nphases:\n  build:\n    commands:\n      \
         - touch ../../here-2; sleep 600\n" });
-    let second = house.call("StartBuild", blocking).await;
-    let refused = house.refusal("StartBuild", start).await;
+    let second = codebuild.call("StartBuild", blocking).await;
+    let refused = codebuild.refusal("StartBuild", start).await;
     assert!(refused.starts_with("AccountLimitExceededException: "), "{refused}");
-    assert_eq!(house.finished(&first["build"]["id"]).await["buildStatus"], "SUCCEEDED");
-    let stopped = house.call("StopBuild", json!({ "id": second["build"]["id"] })).await;
+    assert_eq!(codebuild.finished(&first["build"]["id"]).await["buildStatus"], "SUCCEEDED");
+    let stopped = codebuild.call("StopBuild", json!({ "id": second["build"]["id"] })).await;
     assert_eq!(stopped["build"]["buildStatus"], "STOPPED");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_build_that_waits_for_its_machine_can_be_stopped() {
-    // No machine comes within days.
+async fn queued_build_can_be_stopped() {
+    // The queue takes days at this scale.
     let pace = Pace { latency: Latency::Aws, time_scale: 1e6, seed: 1 };
-    let house = House::with(BuildTimeout::ByClock, Behaviour { pace, ..Behaviour::default() }).await;
-    house.call("CreateProject", House::project(inline("version: 0.2\nphases: {}\n"))).await;
-    let started = house.call("StartBuild", json!({ "projectName": "thumbs" })).await;
+    let codebuild = TestCodeBuild::with(BuildTimeout::ByClock, Behaviour { pace, ..Behaviour::default() }).await;
+    codebuild.call("CreateProject", TestCodeBuild::project(inline("version: 0.2\nphases: {}\n"))).await;
+    let started = codebuild.call("StartBuild", json!({ "projectName": "thumbs" })).await;
     assert_eq!(started["build"]["currentPhase"], "QUEUED");
-    let stopped = house.call("StopBuild", json!({ "id": started["build"]["id"] })).await["build"].take();
+    let stopped = codebuild.call("StopBuild", json!({ "id": started["build"]["id"] })).await["build"].take();
     assert_eq!(stopped["buildStatus"], "STOPPED");
     let phases = stopped["phases"].as_array().unwrap();
     let last = phases.iter().rfind(|phase| phase["phaseStatus"] == "STOPPED").unwrap();
@@ -361,24 +355,24 @@ async fn a_build_that_waits_for_its_machine_can_be_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn stand_ins_are_told_to_take_their_time_where_the_sandbox_does() {
+async fn shims_get_durations_with_aws_latency() {
     let spec = "version: 0.2\nphases:\n  build:\n    commands: [env]\n";
-    for (latency, told) in [(Latency::Instant, false), (Latency::Aws, true)] {
+    for (latency, expected) in [(Latency::Instant, false), (Latency::Aws, true)] {
         let pace = Pace { latency, time_scale: 0.001, seed: 1 };
-        let house = House::with(BuildTimeout::ByClock, Behaviour { pace, ..Behaviour::default() }).await;
-        let build = house.build(inline(spec), json!({})).await;
-        let log = house.log(&build).await;
-        for name in [crate::standin::COMPILE_TAKES, crate::standin::PUSH_TAKES] {
-            assert_eq!(log.contains(&format!("\n{name}=")), told, "{latency:?}: {log}");
+        let codebuild = TestCodeBuild::with(BuildTimeout::ByClock, Behaviour { pace, ..Behaviour::default() }).await;
+        let build = codebuild.build(inline(spec), json!({})).await;
+        let log = codebuild.log(&build).await;
+        for name in [crate::shims::COMPILE_DURATION, crate::shims::PUSH_DURATION] {
+            assert_eq!(log.contains(&format!("\n{name}=")), expected, "{latency:?}: {log}");
         }
     }
 }
 
 #[tokio::test]
-async fn projects_that_cannot_be_built_are_refused() {
-    let house = House::new().await;
-    let good = House::project(inline("version: 0.2\nphases: {}\n"));
-    for (pointer, value, says) in [
+async fn invalid_projects_are_refused() {
+    let codebuild = TestCodeBuild::new().await;
+    let good = TestCodeBuild::project(inline("version: 0.2\nphases: {}\n"));
+    for (pointer, value, expected) in [
         ("/name", json!("-x"), "Invalid project name"),
         ("/source", json!({ "type": "NO_SOURCE" }), "buildspec has to be provided"),
         ("/source", json!({ "type": "CODECOMMIT", "location": "x" }), "not from CODECOMMIT"),
@@ -397,17 +391,17 @@ async fn projects_that_cannot_be_built_are_refused() {
             Some(slot) => *slot = value,
             None => project[&pointer[1..]] = value,
         }
-        let refused = house.refusal("CreateProject", project).await;
-        assert!(refused.starts_with("InvalidInputException: ") && refused.contains(says), "{pointer}: {refused}");
+        let refused = codebuild.refusal("CreateProject", project).await;
+        assert!(refused.starts_with("InvalidInputException: ") && refused.contains(expected), "{pointer}: {refused}");
     }
-    house.call("CreateProject", good).await;
+    codebuild.call("CreateProject", good).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg(target_os = "linux")]
-async fn failed_command_on_a_full_disk_says_so_in_its_phase() {
-    let house = House::new().await;
-    // Writing to /dev/full fails as on a full disk; the other two as beyond a limit.
+async fn failed_command_on_full_disk_is_reported_in_its_phase() {
+    let codebuild = TestCodeBuild::new().await;
+    // Writing to /dev/full fails as on a full disk.
     for (command, reason) in [
         ("echo x >/dev/full", "no space left on device, exit status 1"),
         ("(ulimit -f 1; trap '' XFSZ; head -c 99999 /dev/zero >x)", "file size limit exceeded, exit status 1"),
@@ -415,11 +409,11 @@ async fn failed_command_on_a_full_disk_says_so_in_its_phase() {
         ("false", "exit status 1"),
     ] {
         let spec = json!({ "version": 0.2, "phases": { "build": { "commands": [command] } } }).to_string();
-        let build = house.build(inline(&format!("{spec}\n")), json!({})).await;
+        let build = codebuild.build(inline(&format!("{spec}\n")), json!({})).await;
         let phases = build["phases"].as_array().unwrap();
         let ended = phases.iter().find(|it| it["phaseType"] == "BUILD").unwrap();
         let message = ended["contexts"][0]["message"].as_str().unwrap();
         assert!(message.ends_with(&format!(". Reason: {reason}")), "{message}");
-        house.call("DeleteProject", json!({ "name": "thumbs" })).await;
+        codebuild.call("DeleteProject", json!({ "name": "thumbs" })).await;
     }
 }

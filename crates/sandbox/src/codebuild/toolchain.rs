@@ -1,19 +1,19 @@
-//! What of the machine's own tools a build may use: its Rust toolchain with `--real-cargo`, and its AWS CLI.
+//! The machine's tools that a build may use: the Rust toolchain with `--real-cargo`, and the AWS CLI.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// The machine's cargo, and where it keeps things.
+/// The machine's Rust toolchain.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Toolchain {
     /// The directory with `cargo` and `rustc` in it.
     pub(super) directory: PathBuf,
-    /// What they need to be told, since a build's home is not the user's.
+    /// The variables they need, since a build's home is not the user's.
     pub(super) variables: Vec<(String, String)>,
 }
 
 impl Toolchain {
-    /// The toolchain of whoever runs the sandbox: on the PATH, or where rustup puts it.
+    /// Finds the user's toolchain on the PATH or in rustup's directory.
     pub(super) fn find() -> Option<Self> {
         Self::find_in(&|name| std::env::var(name).ok())
     }
@@ -30,8 +30,7 @@ impl Toolchain {
         if rustup_home.is_dir() {
             variables.push(("RUSTUP_HOME".to_owned(), rustup_home.display().to_string()));
         }
-        // Crates are fetched the way the user fetches them; only cargo is told of the proxy, the rest of the build calls
-        // the sandbox.
+        // Cargo fetches crates with the user's proxy settings; other tools call the sandbox without a proxy.
         let first = |names: &[&str]| names.iter().find_map(|name| variable(name));
         let passed = [
             ("RUSTUP_TOOLCHAIN", first(&["RUSTUP_TOOLCHAIN"])),
@@ -43,7 +42,7 @@ impl Toolchain {
     }
 }
 
-/// The AWS CLI of whoever runs the sandbox.
+/// Finds the user's AWS CLI.
 pub(super) fn aws_cli() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|directory| directory.join("aws")).find(|file| is_program(file))
@@ -63,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_toolchain_is_found_on_the_path_and_where_rustup_puts_it() {
+    fn toolchain_is_found_on_path_and_in_cargo_home() {
         let dir = tempfile::tempdir().unwrap();
         let program = |path: &str| {
             let file = dir.path().join(path);
@@ -83,7 +82,7 @@ mod tests {
         };
         assert_eq!(find("none"), None);
         program("half/cargo");
-        assert_eq!(find("half"), None, "cargo alone compiles nothing");
+        assert_eq!(find("half"), None, "cargo without rustc is no toolchain");
         program(".cargo/bin/cargo");
         program(".cargo/bin/rustc");
         let found = find("none").unwrap();

@@ -1,36 +1,36 @@
-//! YAML with the line of everything, for messages that say where.
+//! A YAML reader that keeps the line of every node, for error messages.
 //!
-//! Read from the parser's events with a stack of our own: a text that is nested without end, or that grows without end by
-//! its aliases, is refused and takes neither stack nor memory.
+//! Built from the parser's events with an explicit stack, so that deep nesting and alias bombs are refused without
+//! using stack or memory.
 
 use std::collections::HashMap;
 
 use yaml_rust2::parser::{Event, Parser};
 use yaml_rust2::scanner::{Marker, ScanError, TScalarStyle};
 
-/// How deep and how large a document may be; a buildspec is far below both.
-const DEEPEST: usize = 64;
-const LARGEST: usize = 100_000;
+/// The limits of a document's depth and size, far above any buildspec's.
+const MAX_DEPTH: usize = 64;
+const MAX_NODES: usize = 100_000;
 
-/// A part of a document.
+/// A node of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Node {
-    /// The line that it begins on; the first is 1.
+pub(super) struct YamlNode {
+    /// The line of its start, from 1.
     pub(super) line: usize,
-    pub(super) content: Content,
+    pub(super) content: YamlContent,
 }
 
-/// What a part of a document holds.
+/// The content of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Content {
+pub(super) enum YamlContent {
     Null,
-    /// A text, a number, a truth: as it is written.
+    /// A string, number or boolean, as written.
     Scalar(String),
-    List(Vec<Node>),
-    Map(Vec<(Node, Node)>),
+    List(Vec<YamlNode>),
+    Map(Vec<(YamlNode, YamlNode)>),
 }
 
-/// Why a text is no YAML.
+/// A YAML syntax error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SyntaxError {
     pub(super) message: String,
@@ -45,17 +45,17 @@ impl SyntaxError {
 
 impl From<ScanError> for SyntaxError {
     fn from(error: ScanError) -> Self {
-        // CodeBuild tells what was found, not what was being read then.
+        // CodeBuild reports only what was found, not the context.
         let info = error.info();
         let found = info.strip_prefix("while ").and_then(|info| info.split_once(", "));
         Self { message: found.map_or(info, |(_, found)| found).to_owned(), line: error.marker().line() }
     }
 }
 
-impl Node {
-    /// The value of a key, if this is a mapping that has it.
+impl YamlNode {
+    /// The value of a key, if this is a mapping with that key.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
-        let Content::Map(entries) = &self.content else {
+        let YamlContent::Map(entries) = &self.content else {
             return None;
         };
         entries.iter().rev().find(|(name, _)| name.text() == Some(key)).map(|(_, value)| value)
@@ -64,34 +64,34 @@ impl Node {
     /// The text of a scalar.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.content {
-            Content::Scalar(text) => Some(text),
+            YamlContent::Scalar(text) => Some(text),
             _ => None,
         }
     }
 
-    /// Whether there is nothing, or a mapping or list of nothing.
+    /// Whether the node is null or an empty list or mapping.
     pub(super) fn is_empty(&self) -> bool {
         match &self.content {
-            Content::Null => true,
-            Content::Scalar(_) => false,
-            Content::List(items) => items.is_empty(),
-            Content::Map(entries) => entries.is_empty(),
+            YamlContent::Null => true,
+            YamlContent::Scalar(_) => false,
+            YamlContent::List(items) => items.is_empty(),
+            YamlContent::Map(entries) => entries.is_empty(),
         }
     }
 
     fn size(&self) -> usize {
         1 + match &self.content {
-            Content::Null | Content::Scalar(_) => 0,
-            Content::List(items) => items.iter().map(Self::size).sum(),
-            Content::Map(entries) => entries.iter().map(|(key, value)| key.size() + value.size()).sum::<usize>(),
+            YamlContent::Null | YamlContent::Scalar(_) => 0,
+            YamlContent::List(items) => items.iter().map(Self::size).sum(),
+            YamlContent::Map(entries) => entries.iter().map(|(key, value)| key.size() + value.size()).sum::<usize>(),
         }
     }
 }
 
-/// The first document of a text; `None` if there is none.
-pub(super) fn read(text: &str) -> Result<Option<Node>, SyntaxError> {
+/// Reads the first document of a text; `None` if it has none.
+pub(super) fn read(text: &str) -> Result<Option<YamlNode>, SyntaxError> {
     let mut parser = Parser::new_from_str(text);
-    let mut reader = Reader::default();
+    let mut reader = YamlReader::default();
     loop {
         let (event, at) = parser.next_token()?;
         match event {
@@ -99,18 +99,18 @@ pub(super) fn read(text: &str) -> Result<Option<Node>, SyntaxError> {
             Event::Scalar(value, style, anchor, _) => {
                 let plain = style == TScalarStyle::Plain;
                 let content = match value.as_str() {
-                    "" | "~" | "null" | "Null" | "NULL" if plain => Content::Null,
-                    _ => Content::Scalar(value),
+                    "" | "~" | "null" | "Null" | "NULL" if plain => YamlContent::Null,
+                    _ => YamlContent::Scalar(value),
                 };
-                reader.put(Node { line: at.line(), content }, anchor, at)?;
+                reader.put(YamlNode { line: at.line(), content }, anchor, at)?;
             }
             Event::Alias(anchor) => {
                 let node = reader.anchors.get(&anchor).cloned();
-                let node = node.ok_or_else(|| SyntaxError::new(at, "an alias stands within what it names"))?;
+                let node = node.ok_or_else(|| SyntaxError::new(at, "an alias refers to a node that contains it"))?;
                 reader.put(node, 0, at)?;
             }
-            Event::SequenceStart(anchor, _) => reader.open(Content::List(Vec::new()), anchor, at)?,
-            Event::MappingStart(anchor, _) => reader.open(Content::Map(Vec::new()), anchor, at)?,
+            Event::SequenceStart(anchor, _) => reader.open(YamlContent::List(Vec::new()), anchor, at)?,
+            Event::MappingStart(anchor, _) => reader.open(YamlContent::Map(Vec::new()), anchor, at)?,
             Event::SequenceEnd | Event::MappingEnd => reader.close(at)?,
             Event::Nothing | Event::StreamStart | Event::DocumentStart => {}
         }
@@ -118,27 +118,27 @@ pub(super) fn read(text: &str) -> Result<Option<Node>, SyntaxError> {
 }
 
 #[derive(Default)]
-struct Reader {
-    root: Option<Node>,
-    open: Vec<Open>,
-    anchors: HashMap<usize, Node>,
+struct YamlReader {
+    root: Option<YamlNode>,
+    open: Vec<OpenCollection>,
+    anchors: HashMap<usize, YamlNode>,
     nodes: usize,
 }
 
-/// A list or mapping that has not come to its end.
-struct Open {
-    node: Node,
+/// A list or mapping whose end is not read yet.
+struct OpenCollection {
+    node: YamlNode,
     anchor: usize,
-    /// The key whose value comes next.
-    key: Option<Node>,
+    /// The key whose value is next.
+    key: Option<YamlNode>,
 }
 
-impl Reader {
-    fn open(&mut self, content: Content, anchor: usize, at: Marker) -> Result<(), SyntaxError> {
-        if self.open.len() >= DEEPEST {
+impl YamlReader {
+    fn open(&mut self, content: YamlContent, anchor: usize, at: Marker) -> Result<(), SyntaxError> {
+        if self.open.len() >= MAX_DEPTH {
             return Err(SyntaxError::new(at, "nested too deeply"));
         }
-        self.open.push(Open { node: Node { line: at.line(), content }, anchor, key: None });
+        self.open.push(OpenCollection { node: YamlNode { line: at.line(), content }, anchor, key: None });
         Ok(())
     }
 
@@ -149,10 +149,10 @@ impl Reader {
         }
     }
 
-    fn put(&mut self, node: Node, anchor: usize, at: Marker) -> Result<(), SyntaxError> {
-        // What closes was counted by its parts; an alias counts as all that it brings.
+    fn put(&mut self, node: YamlNode, anchor: usize, at: Marker) -> Result<(), SyntaxError> {
+        // An alias counts as all nodes it refers to.
         self.nodes += node.size();
-        if self.nodes > LARGEST {
+        if self.nodes > MAX_NODES {
             return Err(SyntaxError::new(at, "too large"));
         }
         if anchor > 0 {
@@ -163,8 +163,8 @@ impl Reader {
             return Ok(());
         };
         match (&mut open.node.content, open.key.take()) {
-            (Content::List(items), _) => items.push(node),
-            (Content::Map(entries), Some(key)) => entries.push((key, node)),
+            (YamlContent::List(items), _) => items.push(node),
+            (YamlContent::Map(entries), Some(key)) => entries.push((key, node)),
             (_, _) => open.key = Some(node),
         }
         Ok(())
@@ -176,17 +176,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_knows_its_line() {
+    fn nodes_have_line_numbers() {
         let root = read("a: 1\nb:\n  - x\n  - y: z\n").unwrap().unwrap();
-        let Some(Content::List(items)) = root.get("b").map(|node| &node.content) else {
+        let Some(YamlContent::List(items)) = root.get("b").map(|node| &node.content) else {
             panic!("{root:?}");
         };
         assert_eq!((items[0].line, items[1].line), (3, 4));
-        assert_eq!(root.get("a").and_then(Node::text), Some("1"));
+        assert_eq!(root.get("a").and_then(YamlNode::text), Some("1"));
     }
 
     #[test]
-    fn depth_and_aliases_have_an_end() {
+    fn deep_nesting_and_alias_bombs_are_refused() {
         assert_eq!(read(&"- ".repeat(50_000)).unwrap_err().message, "nested too deeply");
         assert!(read(&"[".repeat(50_000)).is_err());
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();

@@ -1,4 +1,4 @@
-//! Images: manifests and the tags that point at them.
+//! Images: manifests and their tags.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,11 @@ use awsim_core::{AwsError, RequestContext};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::manifest::{Content, Manifest, digest_of};
+use super::manifest::{Manifest, ManifestContent, digest_of};
 use super::repository::{Repository, page};
-use super::{At, Store, invalid, now, text};
+use super::{EcrStore, RepositoryRef, invalid, now, text};
 
-/// One image: its manifest, as it was pushed, byte for byte.
+/// One image, with its manifest exactly as pushed.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Image {
     pub(super) manifest: String,
@@ -22,28 +22,28 @@ pub(super) struct Image {
     parts: Vec<String>,
 }
 
-/// What `PutImage` did.
-pub(super) struct Stored {
+/// The result of storing a manifest.
+pub(super) struct StoredImage {
     pub(super) digest: String,
-    /// The same manifest was already there under the same tag.
+    /// Whether the same manifest already existed under the same tag.
     pub(super) unchanged: bool,
 }
 
 impl Repository {
-    /// The digest that a tag or a digest stands for.
+    /// The digest of a tag, or the digest itself.
     pub(super) fn digest(&self, reference: &str) -> Option<&str> {
         let digest = self.tags.get(reference).map_or(reference, String::as_str);
         self.images.get_key_value(digest).map(|(digest, _)| digest.as_str())
     }
 
-    /// Keeps a manifest; all that it lists must be there already.
+    /// Stores a manifest; its layers or manifests must exist already.
     pub(super) fn store_image(
         &mut self,
         text: &str,
         media_type: Option<&str>,
         tag: Option<&str>,
-        at: &At<'_>,
-    ) -> Result<Stored, AwsError> {
+        at: &RepositoryRef<'_>,
+    ) -> Result<StoredImage, AwsError> {
         let manifest = Manifest::read(text, media_type).map_err(|error| {
             let cause = std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
             invalid(format!(
@@ -90,13 +90,13 @@ impl Repository {
         if let Some(tag) = tag {
             self.tags.insert(tag.to_owned(), digest.clone());
         }
-        Ok(Stored { digest, unchanged })
+        Ok(StoredImage { digest, unchanged })
     }
 
-    /// What an image is made of, and how long that is together.
-    fn parts(&self, content: &Content, at: &At<'_>) -> Result<(Vec<String>, u64), AwsError> {
+    /// The digests of an image's parts and their total size.
+    fn parts(&self, content: &ManifestContent, at: &RepositoryRef<'_>) -> Result<(Vec<String>, u64), AwsError> {
         match content {
-            Content::Image { config, layers } => {
+            ManifestContent::Image { config, layers } => {
                 let parts: Vec<_> = std::iter::once(config).chain(layers).map(|part| part.digest.clone()).collect();
                 let missing: Vec<_> =
                     parts.iter().filter(|digest| !self.layers.contains_key(*digest)).cloned().collect();
@@ -115,7 +115,7 @@ impl Repository {
                 let size = parts.iter().filter_map(|part| self.layers.get(part)).sum();
                 Ok((parts, size))
             }
-            Content::Index(manifests) => {
+            ManifestContent::Index(manifests) => {
                 let mut size = 0;
                 for manifest in manifests {
                     let image = self.images.get(&manifest.digest).ok_or_else(|| {
@@ -135,7 +135,7 @@ impl Repository {
         }
     }
 
-    /// Takes an image out, with every tag on it and the layers that no other image has.
+    /// Removes an image with its tags and the layers that no other image has.
     pub(super) fn remove_image(&mut self, digest: &str) -> Vec<String> {
         let tags: Vec<_> = self.tags_of(digest).map(str::to_owned).collect();
         self.tags.retain(|_, tagged| tagged != digest);
@@ -152,7 +152,7 @@ impl Repository {
         self.tags.iter().filter(move |(_, tagged)| *tagged == digest).map(|(tag, _)| tag.as_str())
     }
 
-    /// The digest that an `imageId` names: by digest, by tag, or by both if they agree.
+    /// The digest of an `imageId`, given by digest, tag, or both if they match.
     fn find(&self, id: &Value) -> Result<&str, &'static str> {
         let (digest, tag) = (id["imageDigest"].as_str(), id["imageTag"].as_str());
         let found = match (digest, tag) {
@@ -171,7 +171,7 @@ impl Repository {
         found.ok_or("ImageNotFound")
     }
 
-    fn detail(&self, digest: &str, image: &Image, at: &At<'_>) -> Value {
+    fn detail(&self, digest: &str, image: &Image, at: &RepositoryRef<'_>) -> Value {
         let mut detail = json!({
             "registryId": at.account,
             "repositoryName": at.name,
@@ -191,9 +191,9 @@ impl Repository {
     }
 }
 
-impl Store {
+impl EcrStore {
     pub(super) fn put_image(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let manifest = text(input, "imageManifest")?;
         let tag = input["imageTag"].as_str();
         let mut state = self.lock();
@@ -235,7 +235,7 @@ impl Store {
     }
 
     pub(super) fn get_images(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let state = self.lock();
         let repository = state.repository(&at)?;
         let (mut images, mut failures) = (Vec::new(), Vec::new());
@@ -262,39 +262,39 @@ impl Store {
     }
 
     pub(super) fn describe_images(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let state = self.lock();
         let repository = state.repository(&at)?;
         let tagged = input["filter"]["tagStatus"].as_str();
-        let mut wanted = BTreeMap::new();
+        let mut selected = BTreeMap::new();
         if input["imageIds"].is_array() {
             for id in image_ids(input)? {
-                let digest = repository.find(id).map_err(|_| not_there(id, &at))?;
-                wanted.insert(digest, &repository.images[digest]);
+                let digest = repository.find(id).map_err(|_| image_not_found(id, &at))?;
+                selected.insert(digest, &repository.images[digest]);
             }
         } else {
-            wanted.extend(repository.images.iter().map(|(digest, image)| (digest.as_str(), image)));
+            selected.extend(repository.images.iter().map(|(digest, image)| (digest.as_str(), image)));
         }
-        let details = wanted
+        let details = selected
             .into_iter()
-            .filter(|(digest, _)| fits(tagged, repository.tags_of(digest).next().is_some()))
+            .filter(|(digest, _)| matches_tag_status(tagged, repository.tags_of(digest).next().is_some()))
             .map(|(digest, image)| (digest.to_owned(), repository.detail(digest, image, &at)))
             .collect();
         page(details, "imageDetails", 100, input)
     }
 
     pub(super) fn list_images(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let state = self.lock();
         let repository = state.repository(&at)?;
         let tagged = input["filter"]["tagStatus"].as_str();
         let mut ids = Vec::new();
         for digest in repository.images.keys() {
             let mut tags = repository.tags_of(digest).peekable();
-            if tags.peek().is_none() && fits(tagged, false) {
+            if tags.peek().is_none() && matches_tag_status(tagged, false) {
                 ids.push((digest.clone(), json!({ "imageDigest": digest })));
             }
-            for tag in tags.filter(|_| fits(tagged, true)) {
+            for tag in tags.filter(|_| matches_tag_status(tagged, true)) {
                 let id = json!({ "imageDigest": digest, "imageTag": tag });
                 ids.push((format!("{digest} {tag}"), id));
             }
@@ -303,10 +303,10 @@ impl Store {
     }
 
     pub(super) fn delete_images(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let mut state = self.lock();
         let repository = state.repository_mut(&at)?;
-        let (mut gone, mut failures) = (Vec::new(), Vec::new());
+        let (mut deleted, mut failures) = (Vec::new(), Vec::new());
         for id in image_ids(input)? {
             let digest = match repository.find(id) {
                 Ok(digest) => digest.to_owned(),
@@ -319,22 +319,22 @@ impl Store {
             if let Some(Some(tag)) = by_tag
                 && repository.tags_of(&digest).count() > 1
             {
-                // An image with other tags loses this one only.
+                // An image with other tags only loses this tag.
                 repository.tags.remove(tag);
-                gone.push(json!({ "imageDigest": digest, "imageTag": tag }));
+                deleted.push(json!({ "imageDigest": digest, "imageTag": tag }));
                 continue;
             }
             let tags = repository.remove_image(&digest);
             if tags.is_empty() {
-                gone.push(json!({ "imageDigest": digest }));
+                deleted.push(json!({ "imageDigest": digest }));
             }
-            gone.extend(tags.iter().map(|tag| json!({ "imageDigest": digest, "imageTag": tag })));
+            deleted.extend(tags.iter().map(|tag| json!({ "imageDigest": digest, "imageTag": tag })));
         }
-        Ok(json!({ "imageIds": gone, "failures": failures }))
+        Ok(json!({ "imageIds": deleted, "failures": failures }))
     }
 }
 
-/// The images a request names; AWS refuses an empty list, which is why emptying an empty repository fails.
+/// The images of a request. AWS refuses an empty list.
 fn image_ids(input: &Value) -> Result<&Vec<Value>, AwsError> {
     match input["imageIds"].as_array() {
         Some(ids) if (1..=100).contains(&ids.len()) => Ok(ids),
@@ -344,7 +344,7 @@ fn image_ids(input: &Value) -> Result<&Vec<Value>, AwsError> {
     }
 }
 
-fn fits(status: Option<&str>, tagged: bool) -> bool {
+fn matches_tag_status(status: Option<&str>, tagged: bool) -> bool {
     match status {
         Some("TAGGED") => tagged,
         Some("UNTAGGED") => !tagged,
@@ -361,7 +361,7 @@ fn failure(id: &Value, code: &str) -> Value {
     json!({ "imageId": id, "failureCode": code, "failureReason": reason })
 }
 
-fn not_there(id: &Value, at: &At<'_>) -> AwsError {
+fn image_not_found(id: &Value, at: &RepositoryRef<'_>) -> AwsError {
     AwsError::bad_request(
         "ImageNotFoundException",
         format!(
@@ -376,8 +376,8 @@ fn not_there(id: &Value, at: &At<'_>) -> AwsError {
 }
 
 fn valid_tag(tag: &str) -> bool {
-    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     (1..=128).contains(&tag.len())
-        && tag.bytes().next().is_some_and(word)
-        && tag.bytes().all(|byte| word(byte) || byte == b'.' || byte == b'-')
+        && tag.bytes().next().is_some_and(is_word)
+        && tag.bytes().all(|byte| is_word(byte) || byte == b'.' || byte == b'-')
 }

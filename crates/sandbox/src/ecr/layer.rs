@@ -1,4 +1,4 @@
-//! Layers: uploads in parts, what is there, and links to fetch it.
+//! Layers: multipart uploads, availability and download links.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -9,27 +9,27 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::manifest::hex_of;
-use super::{At, Store, invalid, text};
+use super::{EcrStore, RepositoryRef, invalid, text};
 use crate::storage::blobs::{Blob, BlobWriter};
 
-/// The size of a part that ECR asks for. Clients may send 20 MiB; small parts keep memory low.
+/// The part size requested from clients. ECR allows 20 MiB; small parts keep memory use low.
 const PART_SIZE: u64 = 5 * 1024 * 1024;
 
-/// Uploads that have begun, by id. A lock each: parts of different layers do not wait for each other.
+/// Uploads in progress by id, each with its own lock, so that layers upload in parallel.
 #[derive(Default)]
-pub(super) struct Uploads(Mutex<HashMap<String, Arc<Upload>>>);
+pub(super) struct LayerUploads(Mutex<HashMap<String, Arc<LayerUpload>>>);
 
-/// One upload; nothing in it once it is completed.
-pub(super) struct Upload(pub(super) tokio::sync::Mutex<Option<Incoming>>);
+/// One upload; `None` after its completion.
+pub(super) struct LayerUpload(pub(super) tokio::sync::Mutex<Option<UploadState>>);
 
-/// The bytes that have come so far.
-pub(super) struct Incoming {
+/// The bytes received so far.
+pub(super) struct UploadState {
     region: String,
     repository: String,
     writer: BlobWriter,
 }
 
-impl Incoming {
+impl UploadState {
     pub(super) async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.writer.write(bytes).await
     }
@@ -39,38 +39,38 @@ impl Incoming {
     }
 }
 
-/// Why an upload could not become a layer.
+/// A failed layer upload.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LayerError {
     #[error("the upload '{0}' was not found")]
     UnknownUpload(String),
     #[error("'{0}' is not a sha256 digest")]
     NotADigest(String),
-    #[error("the bytes that were uploaded have the digest '{found}', not '{expected}'")]
+    #[error("the uploaded bytes have the digest '{found}', not '{expected}'")]
     Mismatch { expected: String, found: String },
     #[error("the repository '{0}' was not found")]
     UnknownRepository(String),
-    #[error("the layer cannot be written")]
+    #[error("cannot write the layer")]
     Io(#[from] std::io::Error),
 }
 
-impl Store {
-    /// Begins an upload and says its id.
-    pub(super) async fn begin_upload(&self, at: &At<'_>) -> Result<String, LayerError> {
+impl EcrStore {
+    /// Starts an upload and returns its id.
+    pub(super) async fn begin_upload(&self, at: &RepositoryRef<'_>) -> Result<String, LayerError> {
         self.lock().repository(at).map_err(|_| LayerError::UnknownRepository(at.name.to_owned()))?;
-        let incoming = Incoming {
+        let incoming = UploadState {
             region: at.region.to_owned(),
             repository: at.name.to_owned(),
             writer: self.services.blobs().writer().await?,
         };
         let id = uuid::Uuid::new_v4().to_string();
-        let upload = Arc::new(Upload(tokio::sync::Mutex::new(Some(incoming))));
+        let upload = Arc::new(LayerUpload(tokio::sync::Mutex::new(Some(incoming))));
         self.uploads().insert(id.clone(), upload);
         Ok(id)
     }
 
-    /// The upload with this id, if it was begun for this repository.
-    pub(super) async fn upload(&self, at: &At<'_>, id: &str) -> Result<Arc<Upload>, LayerError> {
+    /// The upload with this id, if it belongs to this repository.
+    pub(super) async fn upload(&self, at: &RepositoryRef<'_>, id: &str) -> Result<Arc<LayerUpload>, LayerError> {
         let unknown = || LayerError::UnknownUpload(id.to_owned());
         let upload = self.uploads().get(id).cloned().ok_or_else(unknown)?;
         let here = upload
@@ -82,8 +82,13 @@ impl Store {
         here.then_some(upload).ok_or_else(unknown)
     }
 
-    /// Ends an upload: the bytes must have the digest that the client says, then they are a layer.
-    pub(super) async fn finish_upload(&self, at: &At<'_>, id: &str, digest: &str) -> Result<Blob, LayerError> {
+    /// Completes an upload as a layer; its bytes must have the client's digest.
+    pub(super) async fn finish_upload(
+        &self,
+        at: &RepositoryRef<'_>,
+        id: &str,
+        digest: &str,
+    ) -> Result<Blob, LayerError> {
         let expected = hex_of(digest).ok_or_else(|| LayerError::NotADigest(digest.to_owned()))?;
         let upload = self.upload(at, id).await?;
         self.uploads().remove(id);
@@ -101,23 +106,23 @@ impl Store {
         Ok(blob)
     }
 
-    /// Forgets an upload.
+    /// Discards an upload.
     pub(super) fn drop_upload(&self, id: &str) {
         self.uploads().remove(id);
     }
 
-    fn uploads(&self) -> MutexGuard<'_, HashMap<String, Arc<Upload>>> {
+    fn uploads(&self) -> MutexGuard<'_, HashMap<String, Arc<LayerUpload>>> {
         crate::sync::lock(&self.uploads.0)
     }
 
     pub(super) async fn initiate_upload(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let id = self.begin_upload(&at).await.map_err(|error| refusal(error, &at))?;
         Ok(json!({ "uploadId": id, "partSize": PART_SIZE }))
     }
 
     pub(super) async fn upload_part(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let id = text(input, "uploadId")?;
         let bytes = STANDARD
             .decode(text(input, "layerPartBlob")?)
@@ -129,7 +134,7 @@ impl Store {
         let mut slot = upload.0.lock().await;
         let incoming = slot.as_mut().ok_or_else(|| refusal(LayerError::UnknownUpload(id.to_owned()), &at))?;
         if first != incoming.received() || last + 1 != first + bytes.len() as u64 {
-            // ECR says where it stands, so that a client can go on from there.
+            // ECR reports the last valid byte, so that a client can resume.
             return Err(AwsError::bad_request(
                 "InvalidLayerPartException",
                 format!(
@@ -153,7 +158,7 @@ impl Store {
     }
 
     pub(super) async fn complete_upload(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let id = text(input, "uploadId")?;
         let digests = input["layerDigests"].as_array().map(Vec::as_slice).unwrap_or_default();
         let [digest] = digests else {
@@ -181,7 +186,7 @@ impl Store {
     }
 
     pub(super) fn check_layers(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let state = self.lock();
         let repository = state.repository(&at)?;
         let (mut layers, mut failures) = (Vec::new(), Vec::new());
@@ -208,7 +213,7 @@ impl Store {
     }
 
     pub(super) fn download_url(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let digest = text(input, "layerDigest")?;
         if !self.lock().repository(&at)?.layers.contains_key(digest) {
             return Err(AwsError::bad_request(
@@ -219,14 +224,14 @@ impl Store {
         let endpoint = self.services.endpoint();
         Ok(json!({
             "layerDigest": digest,
-            // No repository's name begins with an underscore.
+            // No repository name starts with an underscore.
             "downloadUrl": format!("{endpoint}/v2/_layers/{digest}?token={}", self.layer_token(digest)),
         }))
     }
 }
 
-/// How ECR's own API says that an upload failed.
-fn refusal(error: LayerError, at: &At<'_>) -> AwsError {
+/// The error of ECR's own API for a failed upload.
+fn refusal(error: LayerError, at: &RepositoryRef<'_>) -> AwsError {
     let message = error.to_string();
     match error {
         LayerError::UnknownUpload(_) => AwsError::bad_request("UploadNotFoundException", message),

@@ -1,4 +1,4 @@
-//! ECR: its own API, and docker's.
+//! The permissions that ECR's API and the registry protocol require.
 
 use awsim_core::RequestContext;
 use http::Method;
@@ -13,7 +13,7 @@ pub(crate) fn of_call(operation: &str, input: &Value, context: &RequestContext) 
     if operation == "GetAuthorizationToken" {
         return vec![RequiredPermission::new(action, "*")];
     }
-    // Everything that is named is asked about, whatever the operation looks at: a member too many opens nothing.
+    // Every named resource is required, so an additional member grants nothing.
     let tagged = text(input, "resourceArn").map(|arn| RequiredPermission::new(&action, arn));
     let on = |name: &str| arn(&context.region, &context.account_id, name);
     let names = input["repositoryNames"].as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -24,7 +24,7 @@ pub(crate) fn of_call(operation: &str, input: &Value, context: &RequestContext) 
         .collect();
     needs.extend(tagged);
     if needs.is_empty() {
-        // A listing of all repositories is about all of them.
+        // A listing of all repositories requires the permission on all.
         needs.push(RequiredPermission::new(&action, on("*")));
     }
     if operation == "CreateRepository" && has_tags(&input["tags"]) {
@@ -33,9 +33,9 @@ pub(crate) fn of_call(operation: &str, input: &Value, context: &RequestContext) 
     needs
 }
 
-/// What a kind of request to docker's front door comes to in ECR's own terms.
+/// The kinds of registry protocol requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum RegistryRequestKind {
     Uploads,
     Upload,
     Blob,
@@ -43,10 +43,9 @@ pub(crate) enum Door {
     Tags,
 }
 
-/// What whoever got a password needs for a request to `/v2/`. A layer that comes with the request that ends its upload is
-/// a part as well.
-pub(crate) fn of_registry(
-    door: Door,
+/// The permissions for a request to `/v2/`. A layer in the request that completes its upload counts as a part too.
+pub(crate) fn registry_permissions(
+    request_kind: RegistryRequestKind,
     request: &Parts,
     region: &str,
     account: &str,
@@ -55,20 +54,22 @@ pub(crate) fn of_registry(
     let put = request.method == Method::PUT;
     let length = request.headers.get(CONTENT_LENGTH);
     let has_body = length.map_or_else(|| request.headers.contains_key(TRANSFER_ENCODING), |length| length != "0");
-    // With its digest, the request that begins an upload is the whole of it.
+    // With a digest, the request that starts an upload also completes it.
     let at_once = request.uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("digest=")));
-    let actions: &[&str] = match door {
-        Door::Uploads if at_once => &["ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"],
-        Door::Uploads => &["ecr:InitiateLayerUpload"],
-        Door::Upload if put && has_body => &["ecr:UploadLayerPart", "ecr:CompleteLayerUpload"],
-        Door::Upload if put => &["ecr:CompleteLayerUpload"],
-        Door::Upload => &["ecr:UploadLayerPart"],
-        Door::Blob if request.method == Method::GET => &["ecr:GetDownloadUrlForLayer"],
-        Door::Blob => &["ecr:BatchCheckLayerAvailability"],
-        Door::Manifest if put => &["ecr:PutImage"],
-        Door::Manifest if request.method == Method::DELETE => &["ecr:BatchDeleteImage"],
-        Door::Manifest => &["ecr:BatchGetImage"],
-        Door::Tags => &["ecr:ListImages"],
+    let actions: &[&str] = match request_kind {
+        RegistryRequestKind::Uploads if at_once => {
+            &["ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"]
+        }
+        RegistryRequestKind::Uploads => &["ecr:InitiateLayerUpload"],
+        RegistryRequestKind::Upload if put && has_body => &["ecr:UploadLayerPart", "ecr:CompleteLayerUpload"],
+        RegistryRequestKind::Upload if put => &["ecr:CompleteLayerUpload"],
+        RegistryRequestKind::Upload => &["ecr:UploadLayerPart"],
+        RegistryRequestKind::Blob if request.method == Method::GET => &["ecr:GetDownloadUrlForLayer"],
+        RegistryRequestKind::Blob => &["ecr:BatchCheckLayerAvailability"],
+        RegistryRequestKind::Manifest if put => &["ecr:PutImage"],
+        RegistryRequestKind::Manifest if request.method == Method::DELETE => &["ecr:BatchDeleteImage"],
+        RegistryRequestKind::Manifest => &["ecr:BatchGetImage"],
+        RegistryRequestKind::Tags => &["ecr:ListImages"],
     };
     actions.iter().map(|action| RequiredPermission::new(*action, arn(region, account, name))).collect()
 }

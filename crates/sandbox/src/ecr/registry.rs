@@ -1,4 +1,4 @@
-//! Docker's front door: the registry protocol under `/v2/`, bytes streamed both ways.
+//! The registry protocol under `/v2/`, streaming in both directions.
 
 use std::sync::Arc;
 
@@ -19,37 +19,37 @@ use tokio_util::io::ReaderStream;
 use super::layer::LayerError;
 use super::manifest::hex_of;
 use super::resolve::region_of_host;
-use super::token::{self, Grant};
-use super::{At, SERVICE, Store};
+use super::token::{self, PasswordGrant};
+use super::{EcrStore, RepositoryRef, SERVICE};
 use crate::authz::access_control::AccessControl;
-use crate::ecr::permissions::{self, Door};
+use crate::ecr::permissions::{self, RegistryRequestKind};
 use crate::gateway::registry_endpoint::RegistryEndpoint;
 
-/// Carries the name of the registry that is meant: the sandbox answers under its own names only.
+/// The header with the registry's host name, since the sandbox only accepts its own host names.
 pub(crate) const REGISTRY_HEADER: &str = "x-forwarded-host";
-/// The longest manifest that is taken; real ones have a few kilobytes.
+/// The limit of a manifest's size; real ones have a few kilobytes.
 const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
-/// As much of a refused upload is read before the connection is given up.
+/// The bytes of a refused upload that are read before the connection is closed.
 const DRAIN_LIMIT: usize = 1024 * 1024 * 1024;
 
-/// Answers requests whose path begins with `/v2/`.
+/// Handles requests whose path starts with `/v2/`.
 pub(crate) struct Registry {
-    store: Arc<Store>,
+    store: Arc<EcrStore>,
     access: Arc<AccessControl>,
 }
 
-/// An answer in the making that is not the one hoped for.
-struct Refusal {
+/// An error response.
+struct RegistryError {
     status: StatusCode,
     code: &'static str,
     message: String,
 }
 
-type Answer = Result<Response<Body>, Refusal>;
+type RegistryResult = Result<Response<Body>, RegistryError>;
 
-/// What a path under `/v2/` names.
+/// The target of a path under `/v2/`.
 #[derive(Debug, PartialEq, Eq)]
-enum Target<'a> {
+enum RegistryTarget<'a> {
     Base,
     Download(&'a str),
     Uploads(&'a str),
@@ -59,50 +59,50 @@ enum Target<'a> {
     Tags(&'a str),
 }
 
-impl Target<'_> {
-    fn of(path: &str) -> Option<Target<'_>> {
+impl RegistryTarget<'_> {
+    fn of(path: &str) -> Option<RegistryTarget<'_>> {
         let rest = path.strip_prefix("/v2")?;
         let rest = rest.strip_prefix('/').unwrap_or(rest);
         if rest.is_empty() {
-            return Some(Target::Base);
+            return Some(RegistryTarget::Base);
         }
         if let Some(digest) = rest.strip_prefix("_layers/") {
-            return Some(Target::Download(digest));
+            return Some(RegistryTarget::Download(digest));
         }
         if let Some(name) = rest.strip_suffix("/tags/list") {
-            return Some(Target::Tags(name));
+            return Some(RegistryTarget::Tags(name));
         }
         if let Some((name, id)) = rest.split_once("/blobs/uploads") {
             return Some(match id.trim_start_matches('/') {
-                "" => Target::Uploads(name),
-                id => Target::Upload(name, id),
+                "" => RegistryTarget::Uploads(name),
+                id => RegistryTarget::Upload(name, id),
             });
         }
-        // A repository's name may have slashes; what follows the last marker has none.
+        // A repository's name may have slashes; the part after the last marker has none.
         if let Some((name, digest)) = rest.rsplit_once("/blobs/") {
-            return Some(Target::Blob(name, digest));
+            return Some(RegistryTarget::Blob(name, digest));
         }
         let (name, reference) = rest.rsplit_once("/manifests/")?;
-        Some(Target::Manifest(name, reference))
+        Some(RegistryTarget::Manifest(name, reference))
     }
 }
 
-impl<'a> Target<'a> {
-    /// What kind of request it is, and the repository that it is about.
-    fn door(&self) -> Option<(Door, &'a str)> {
+impl<'a> RegistryTarget<'a> {
+    /// The kind of request and its repository.
+    fn request_kind(&self) -> Option<(RegistryRequestKind, &'a str)> {
         Some(match *self {
             Self::Base | Self::Download(_) => return None,
-            Self::Uploads(name) => (Door::Uploads, name),
-            Self::Upload(name, _) => (Door::Upload, name),
-            Self::Blob(name, _) => (Door::Blob, name),
-            Self::Manifest(name, _) => (Door::Manifest, name),
-            Self::Tags(name) => (Door::Tags, name),
+            Self::Uploads(name) => (RegistryRequestKind::Uploads, name),
+            Self::Upload(name, _) => (RegistryRequestKind::Upload, name),
+            Self::Blob(name, _) => (RegistryRequestKind::Blob, name),
+            Self::Manifest(name, _) => (RegistryRequestKind::Manifest, name),
+            Self::Tags(name) => (RegistryRequestKind::Tags, name),
         })
     }
 }
 
 impl Registry {
-    pub(super) fn new(store: Arc<Store>, access: Arc<AccessControl>) -> Self {
+    pub(super) fn new(store: Arc<EcrStore>, access: Arc<AccessControl>) -> Self {
         Self { store, access }
     }
 }
@@ -122,63 +122,65 @@ impl RegistryEndpoint for Registry {
 }
 
 impl Registry {
-    async fn route(&self, request: Request<Body>) -> Answer {
+    async fn route(&self, request: Request<Body>) -> RegistryResult {
         let (parts, body) = request.into_parts();
         let unsupported =
-            || Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "The operation is unsupported.");
+            || RegistryError::new(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "The operation is unsupported.");
         let path = percent_decode_str(parts.uri.path()).decode_utf8_lossy();
-        let target = Target::of(&path).ok_or_else(unsupported)?;
+        let target = RegistryTarget::of(&path).ok_or_else(unsupported)?;
         let query = parts.uri.query().unwrap_or_default();
-        if let Target::Download(digest) = target {
+        if let RegistryTarget::Download(digest) = target {
             let token = parameter(query, "token").unwrap_or_default();
-            if !self.store.opens_layer(digest, &token) {
-                let message = "The link is not valid, or no longer";
-                return Err(Refusal::new(StatusCode::FORBIDDEN, "DENIED", message));
+            if !self.store.is_valid_for_layer(digest, &token) {
+                let message = "The link is not valid or has expired";
+                return Err(RegistryError::new(StatusCode::FORBIDDEN, "DENIED", message));
             }
             return self.send_blob(digest, true).await;
         }
         let grant = self.grant(&parts.headers)?;
-        let at = |name| At { account: self.store.services.account(), region: &grant.region, name };
-        if let Some((door, name)) = target.door()
-            && let Err(refusal) = self.permit(&grant, door, &parts, &at(name))
+        let at = |name| RepositoryRef { account: self.store.services.account(), region: &grant.region, name };
+        if let Some((request_kind, name)) = target.request_kind()
+            && let Err(refusal) = self.permit(&grant, request_kind, &parts, &at(name))
         {
             drain(body).await;
             return Err(refusal);
         }
-        let whole = parts.method == Method::GET;
+        let with_body = parts.method == Method::GET;
         match (&parts.method, target) {
-            (&Method::GET | &Method::HEAD, Target::Base) => Ok(reply(StatusCode::OK, [], Body::from("{}"))),
-            (&Method::GET | &Method::HEAD, Target::Blob(name, digest)) => self.blob(&at(name), digest, whole).await,
-            (&Method::POST, Target::Uploads(name)) => self.begin(&at(name), query, body).await,
-            (&Method::PATCH, Target::Upload(name, id)) => self.append(&at(name), id, body).await,
-            (&Method::PUT, Target::Upload(name, id)) => {
+            (&Method::GET | &Method::HEAD, RegistryTarget::Base) => Ok(reply(StatusCode::OK, [], Body::from("{}"))),
+            (&Method::GET | &Method::HEAD, RegistryTarget::Blob(name, digest)) => {
+                self.blob(&at(name), digest, with_body).await
+            }
+            (&Method::POST, RegistryTarget::Uploads(name)) => self.begin(&at(name), query, body).await,
+            (&Method::PATCH, RegistryTarget::Upload(name, id)) => self.append(&at(name), id, body).await,
+            (&Method::PUT, RegistryTarget::Upload(name, id)) => {
                 let digest = parameter(query, "digest").unwrap_or_default();
                 self.complete(&at(name), id, &digest, body).await
             }
-            (&Method::GET, Target::Upload(name, id)) => {
+            (&Method::GET, RegistryTarget::Upload(name, id)) => {
                 let received = self.received(&at(name), id).await?;
                 Ok(progress(StatusCode::NO_CONTENT, name, id, received))
             }
-            (&Method::DELETE, Target::Upload(name, id)) => {
+            (&Method::DELETE, RegistryTarget::Upload(name, id)) => {
                 self.store.upload(&at(name), id).await?;
                 self.store.drop_upload(id);
                 Ok(reply(StatusCode::NO_CONTENT, [], Body::empty()))
             }
-            (&Method::GET | &Method::HEAD, Target::Manifest(name, reference)) => {
-                self.manifest(&at(name), reference, whole)
+            (&Method::GET | &Method::HEAD, RegistryTarget::Manifest(name, reference)) => {
+                self.manifest(&at(name), reference, with_body)
             }
-            (&Method::PUT, Target::Manifest(name, reference)) => {
+            (&Method::PUT, RegistryTarget::Manifest(name, reference)) => {
                 self.put_manifest(&at(name), reference, &parts.headers, body).await
             }
-            (&Method::DELETE, Target::Manifest(name, reference)) => self.delete_manifest(&at(name), reference),
-            (&Method::GET, Target::Tags(name)) => self.tags(&at(name)),
+            (&Method::DELETE, RegistryTarget::Manifest(name, reference)) => self.delete_manifest(&at(name), reference),
+            (&Method::GET, RegistryTarget::Tags(name)) => self.tags(&at(name)),
             _ => Err(unsupported()),
         }
     }
 
-    /// Who calls must have ECR's password. The region is the one that the password was given out in; who says which
-    /// registry they mean, as the docker stand-in does, must mean that region's.
-    fn grant(&self, headers: &HeaderMap) -> Result<Grant, Refusal> {
+    /// Checks ECR's password. The region is the password's; a registry named in the header, as by the docker shim, must be
+    /// in that region.
+    fn grant(&self, headers: &HeaderMap) -> Result<PasswordGrant, RegistryError> {
         let password = headers
             .get(AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
@@ -186,7 +188,7 @@ impl Registry {
             .and_then(|value| STANDARD.decode(value.trim()).ok())
             .and_then(|value| String::from_utf8(value).ok())
             .and_then(|value| value.strip_prefix("AWS:").map(str::to_owned));
-        let unauthorized = |message: &str| Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message);
+        let unauthorized = |message: &str| RegistryError::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message);
         let password = password.ok_or_else(|| unauthorized("no basic auth credentials"))?;
         let granted = self.store.grant(&password).ok_or_else(|| {
             unauthorized("Your authorization token has expired or is not valid. Reauthenticate and try again.")
@@ -194,7 +196,7 @@ impl Registry {
         let host = headers.get(REGISTRY_HEADER).and_then(|value| value.to_str().ok());
         let called = host.and_then(|host| region_of_host(self.store.services.account(), host));
         match called {
-            Some(region) if region != granted.region => Err(Refusal::new(
+            Some(region) if region != granted.region => Err(RegistryError::new(
                 StatusCode::FORBIDDEN,
                 "DENIED",
                 format!("The authorization token is for {}, not for {region}", granted.region),
@@ -203,39 +205,46 @@ impl Registry {
         }
     }
 
-    /// Whoever got the password may do here what they may do by ECR's own API.
-    fn permit(&self, grant: &Grant, door: Door, request: &Parts, at: &At<'_>) -> Result<(), Refusal> {
+    /// Checks the permissions of the password's owner, as for ECR's own API.
+    fn permit(
+        &self,
+        grant: &PasswordGrant,
+        request_kind: RegistryRequestKind,
+        request: &Parts,
+        at: &RepositoryRef<'_>,
+    ) -> Result<(), RegistryError> {
         let mut context = RequestContext::new_with_account(SERVICE, at.region, at.account);
         let is_administrator = grant.access_key == token::ADMINISTRATOR;
         context.access_key =
             Some(if is_administrator { self.access.root_key().to_owned() } else { grant.access_key.clone() });
         let policy = self.store.policy(at);
-        for need in permissions::of_registry(door, request, at.region, at.account, at.name) {
+        for need in permissions::registry_permissions(request_kind, request, at.region, at.account, at.name) {
             self.access
                 .check_with(&context, &need, policy.as_ref())
-                .map_err(|denied| Refusal::new(StatusCode::FORBIDDEN, "DENIED", denied.to_string()))?;
+                .map_err(|denied| RegistryError::new(StatusCode::FORBIDDEN, "DENIED", denied.to_string()))?;
         }
         Ok(())
     }
 
-    async fn blob(&self, at: &At<'_>, digest: &str, whole: bool) -> Answer {
+    async fn blob(&self, at: &RepositoryRef<'_>, digest: &str, with_body: bool) -> RegistryResult {
         let there = {
             let state = self.store.lock();
-            let repository = state.repository(at).map_err(Refusal::name_unknown)?;
+            let repository = state.repository(at).map_err(RegistryError::name_unknown)?;
             repository.layers.contains_key(digest)
         };
         if !there {
-            return Err(Refusal::new(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "blob unknown to registry"));
+            return Err(RegistryError::new(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "blob unknown to registry"));
         }
-        self.send_blob(digest, whole).await
+        self.send_blob(digest, with_body).await
     }
 
-    async fn send_blob(&self, digest: &str, whole: bool) -> Answer {
-        let gone = |_| Refusal::new(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "blob unknown to registry");
-        let hex = hex_of(digest).ok_or_else(|| gone(()))?;
-        let file = tokio::fs::File::open(self.store.services.blobs().path(hex)).await.map_err(|_| gone(()))?;
-        let length = file.metadata().await.map_err(|_| gone(()))?.len();
-        let body = if whole { Body::from_stream(ReaderStream::with_capacity(file, 128 * 1024)) } else { Body::empty() };
+    async fn send_blob(&self, digest: &str, with_body: bool) -> RegistryResult {
+        let blob_unknown = |_| RegistryError::new(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "blob unknown to registry");
+        let hex = hex_of(digest).ok_or_else(|| blob_unknown(()))?;
+        let file = tokio::fs::File::open(self.store.services.blobs().path(hex)).await.map_err(|_| blob_unknown(()))?;
+        let length = file.metadata().await.map_err(|_| blob_unknown(()))?.len();
+        let body =
+            if with_body { Body::from_stream(ReaderStream::with_capacity(file, 128 * 1024)) } else { Body::empty() };
         let headers = [
             (CONTENT_LENGTH.as_str(), length.to_string()),
             (CONTENT_TYPE.as_str(), "application/octet-stream".to_owned()),
@@ -244,22 +253,22 @@ impl Registry {
         Ok(reply(StatusCode::OK, headers, body))
     }
 
-    async fn begin(&self, at: &At<'_>, query: &str, body: Body) -> Answer {
+    async fn begin(&self, at: &RepositoryRef<'_>, query: &str, body: Body) -> RegistryResult {
         let id = self.store.begin_upload(at).await?;
         match parameter(query, "digest") {
-            // The whole blob in one request.
+            // The whole blob is in this request.
             Some(digest) => self.complete(at, &id, &digest, body).await,
-            // Mounting from another repository is not offered: the client uploads, as the protocol lets us ask.
+            // Mounting from another repository is not supported; the protocol lets the client upload instead.
             None => Ok(progress(StatusCode::ACCEPTED, at.name, &id, 0)),
         }
     }
 
-    async fn append(&self, at: &At<'_>, id: &str, body: Body) -> Answer {
+    async fn append(&self, at: &RepositoryRef<'_>, id: &str, body: Body) -> RegistryResult {
         let received = self.receive(at, id, body).await?;
         Ok(progress(StatusCode::ACCEPTED, at.name, id, received))
     }
 
-    async fn complete(&self, at: &At<'_>, id: &str, digest: &str, body: Body) -> Answer {
+    async fn complete(&self, at: &RepositoryRef<'_>, id: &str, digest: &str, body: Body) -> RegistryResult {
         self.receive(at, id, body).await?;
         self.store.finish_upload(at, id, digest).await?;
         self.store.services.save(SERVICE);
@@ -270,46 +279,52 @@ impl Registry {
         Ok(reply(StatusCode::CREATED, headers, Body::empty()))
     }
 
-    /// Appends a body to an upload, as it comes.
-    async fn receive(&self, at: &At<'_>, id: &str, body: Body) -> Result<u64, Refusal> {
+    /// Streams a body into an upload.
+    async fn receive(&self, at: &RepositoryRef<'_>, id: &str, body: Body) -> Result<u64, RegistryError> {
         let upload = self.store.upload(at, id).await?;
         let mut slot = upload.0.lock().await;
         let unknown = || LayerError::UnknownUpload(id.to_owned());
         let incoming = slot.as_mut().ok_or_else(unknown)?;
         let mut stream = body.into_data_stream();
         while let Some(chunk) = stream.try_next().await.map_err(|cause| {
-            let message = format!("the upload broke off: {cause}");
-            Refusal::new(StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID", message)
+            let message = format!("the upload was interrupted: {cause}");
+            RegistryError::new(StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID", message)
         })? {
             incoming.write(&chunk).await.map_err(LayerError::Io)?;
         }
         Ok(incoming.received())
     }
 
-    async fn received(&self, at: &At<'_>, id: &str) -> Result<u64, Refusal> {
+    async fn received(&self, at: &RepositoryRef<'_>, id: &str) -> Result<u64, RegistryError> {
         let upload = self.store.upload(at, id).await?;
         let slot = upload.0.lock().await;
         Ok(slot.as_ref().map_or(0, |incoming| incoming.received()))
     }
 
-    fn manifest(&self, at: &At<'_>, reference: &str, whole: bool) -> Answer {
+    fn manifest(&self, at: &RepositoryRef<'_>, reference: &str, with_body: bool) -> RegistryResult {
         let state = self.store.lock();
-        let repository = state.repository(at).map_err(Refusal::name_unknown)?;
-        let digest = repository
-            .digest(reference)
-            .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "Requested image not found"))?;
+        let repository = state.repository(at).map_err(RegistryError::name_unknown)?;
+        let digest = repository.digest(reference).ok_or_else(|| {
+            RegistryError::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "Requested image not found")
+        })?;
         let image = &repository.images[digest];
         let headers = [
             (CONTENT_LENGTH.as_str(), image.manifest.len().to_string()),
             (CONTENT_TYPE.as_str(), image.media_type.clone()),
             ("docker-content-digest", digest.to_owned()),
         ];
-        let body = if whole { Body::from(image.manifest.clone()) } else { Body::empty() };
+        let body = if with_body { Body::from(image.manifest.clone()) } else { Body::empty() };
         Ok(reply(StatusCode::OK, headers, body))
     }
 
-    async fn put_manifest(&self, at: &At<'_>, reference: &str, headers: &HeaderMap, body: Body) -> Answer {
-        let invalid = |message: String| Refusal::new(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", message);
+    async fn put_manifest(
+        &self,
+        at: &RepositoryRef<'_>,
+        reference: &str,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> RegistryResult {
+        let invalid = |message: String| RegistryError::new(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", message);
         let body = http_body_util::Limited::new(body, MANIFEST_LIMIT);
         let bytes =
             body.collect().await.map_err(|cause| invalid(format!("the manifest cannot be read: {cause}")))?.to_bytes();
@@ -318,7 +333,7 @@ impl Registry {
         let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let by_digest = hex_of(reference).is_some();
         if by_digest && super::manifest::digest_of(&bytes) != reference {
-            return Err(Refusal::new(
+            return Err(RegistryError::new(
                 StatusCode::BAD_REQUEST,
                 "DIGEST_INVALID",
                 "provided digest did not match uploaded content",
@@ -326,9 +341,9 @@ impl Registry {
         }
         let stored = {
             let mut state = self.store.lock();
-            let repository = state.repository_mut(at).map_err(Refusal::name_unknown)?;
+            let repository = state.repository_mut(at).map_err(RegistryError::name_unknown)?;
             let tag = (!by_digest).then_some(reference);
-            repository.store_image(text, media_type, tag, at).map_err(|error| Refusal {
+            repository.store_image(text, media_type, tag, at).map_err(|error| RegistryError {
                 status: StatusCode::BAD_REQUEST,
                 code: match error.code.as_str() {
                     "LayersNotFoundException" => "MANIFEST_BLOB_UNKNOWN",
@@ -346,22 +361,23 @@ impl Registry {
         Ok(reply(StatusCode::CREATED, headers, Body::empty()))
     }
 
-    fn delete_manifest(&self, at: &At<'_>, reference: &str) -> Answer {
+    fn delete_manifest(&self, at: &RepositoryRef<'_>, reference: &str) -> RegistryResult {
         {
             let mut state = self.store.lock();
-            let repository = state.repository_mut(at).map_err(Refusal::name_unknown)?;
+            let repository = state.repository_mut(at).map_err(RegistryError::name_unknown)?;
             let digest = repository.digest(reference).map(str::to_owned);
-            let digest = digest
-                .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "Requested image not found"))?;
+            let digest = digest.ok_or_else(|| {
+                RegistryError::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "Requested image not found")
+            })?;
             repository.remove_image(&digest);
         }
         self.store.services.save(SERVICE);
         Ok(reply(StatusCode::ACCEPTED, [], Body::empty()))
     }
 
-    fn tags(&self, at: &At<'_>) -> Answer {
+    fn tags(&self, at: &RepositoryRef<'_>) -> RegistryResult {
         let state = self.store.lock();
-        let repository = state.repository(at).map_err(Refusal::name_unknown)?;
+        let repository = state.repository(at).map_err(RegistryError::name_unknown)?;
         let tags: Vec<_> = repository.tags.keys().collect();
         let body = json!({ "name": at.name, "tags": tags }).to_string();
         let headers = [(CONTENT_TYPE.as_str(), "application/json".to_owned())];
@@ -369,7 +385,7 @@ impl Registry {
     }
 }
 
-impl Refusal {
+impl RegistryError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into() }
     }
@@ -392,7 +408,7 @@ impl Refusal {
     }
 }
 
-impl From<LayerError> for Refusal {
+impl From<LayerError> for RegistryError {
     fn from(error: LayerError) -> Self {
         let (status, code) = match &error {
             LayerError::UnknownUpload(_) => (StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN"),
@@ -408,7 +424,7 @@ impl From<LayerError> for Refusal {
     }
 }
 
-/// Reads what a refused client is still sending, within bounds: many look at the answer only when all is sent.
+/// Reads the rest of a refused request up to a limit, since many clients read the response only after sending.
 async fn drain(body: Body) {
     let mut body = body;
     let mut left = DRAIN_LIMIT;
@@ -420,7 +436,7 @@ async fn drain(body: Body) {
     }
 }
 
-/// How far an upload has come.
+/// The response with an upload's progress.
 fn progress(status: StatusCode, name: &str, id: &str, received: u64) -> Response<Body> {
     let headers = [
         (LOCATION.as_str(), format!("/v2/{name}/blobs/uploads/{id}")),
@@ -434,7 +450,7 @@ fn reply<const N: usize>(status: StatusCode, headers: [(&'static str, String); N
     let mut response = Response::new(body);
     *response.status_mut() = status;
     for (name, value) in headers {
-        // What cannot be a header's value came from a client that did not get here by our own links.
+        // An invalid header value comes from a client's own path, and is left out.
         if let Ok(value) = http::HeaderValue::from_str(&value) {
             response.headers_mut().insert(name, value);
         }
@@ -452,16 +468,16 @@ fn parameter(query: &str, name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::Target;
+    use super::RegistryTarget;
 
     #[test]
-    fn paths_name_their_targets() {
-        assert_eq!(Target::of("/v2/"), Some(Target::Base));
-        assert_eq!(Target::of("/v2/a/b/blobs/uploads/"), Some(Target::Uploads("a/b")));
-        assert_eq!(Target::of("/v2/a/b/blobs/uploads/id"), Some(Target::Upload("a/b", "id")));
-        assert_eq!(Target::of("/v2/a/b/blobs/sha256:00"), Some(Target::Blob("a/b", "sha256:00")));
-        assert_eq!(Target::of("/v2/a/manifests/latest"), Some(Target::Manifest("a", "latest")));
-        assert_eq!(Target::of("/v2/a/tags/list"), Some(Target::Tags("a")));
-        assert_eq!(Target::of("/v2/anything"), None);
+    fn paths_are_parsed_to_targets() {
+        assert_eq!(RegistryTarget::of("/v2/"), Some(RegistryTarget::Base));
+        assert_eq!(RegistryTarget::of("/v2/a/b/blobs/uploads/"), Some(RegistryTarget::Uploads("a/b")));
+        assert_eq!(RegistryTarget::of("/v2/a/b/blobs/uploads/id"), Some(RegistryTarget::Upload("a/b", "id")));
+        assert_eq!(RegistryTarget::of("/v2/a/b/blobs/sha256:00"), Some(RegistryTarget::Blob("a/b", "sha256:00")));
+        assert_eq!(RegistryTarget::of("/v2/a/manifests/latest"), Some(RegistryTarget::Manifest("a", "latest")));
+        assert_eq!(RegistryTarget::of("/v2/a/tags/list"), Some(RegistryTarget::Tags("a")));
+        assert_eq!(RegistryTarget::of("/v2/anything"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Repositories: what one is, and the calls that make, change and delete it.
+//! Repositories: their record and the operations that create, update, describe and delete them.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::image::Image;
-use super::{At, Store, invalid, now, text};
+use super::{EcrStore, RepositoryRef, invalid, now, text};
 
-/// One repository with all that is in it.
+/// One repository and its content.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Repository {
     pub(super) created_at: f64,
@@ -21,9 +21,9 @@ pub(super) struct Repository {
     lifecycle: Option<String>,
     /// Images by digest.
     pub(super) images: BTreeMap<String, Image>,
-    /// Which digest a tag points at.
+    /// Digests by tag.
     pub(super) tags: BTreeMap<String, String>,
-    /// Length of each layer (and image configuration) that was uploaded, by digest.
+    /// Sizes of the uploaded layers and image configurations by digest.
     pub(super) layers: BTreeMap<String, u64>,
 }
 
@@ -32,13 +32,13 @@ pub(super) fn arn(account: &str, region: &str, name: &str) -> String {
     format!("arn:aws:ecr:{region}:{account}:repository/{name}")
 }
 
-/// The host that a region's images are named after.
+/// The registry host of a region.
 pub(super) fn host(account: &str, region: &str) -> String {
     format!("{account}.dkr.ecr.{region}.amazonaws.com")
 }
 
 impl Repository {
-    fn describe(&self, at: &At<'_>) -> Value {
+    fn describe(&self, at: &RepositoryRef<'_>) -> Value {
         json!({
             "repositoryName": at.name,
             "repositoryArn": arn(at.account, at.region, at.name),
@@ -52,8 +52,8 @@ impl Repository {
     }
 }
 
-impl Store {
-    /// The operations on repositories themselves.
+impl EcrStore {
+    /// Handles the operations on repositories themselves.
     pub(super) fn repository_operation(
         &self,
         operation: &str,
@@ -72,7 +72,7 @@ impl Store {
                 self.lifecycle_policy(operation, input, ctx)
             }
             "PutImageTagMutability" => {
-                let at = At::of(input, ctx)?;
+                let at = RepositoryRef::of(input, ctx)?;
                 let mutability = mutability(&input["imageTagMutability"])?;
                 self.lock().repository_mut(&at)?.mutability.clone_from(&mutability);
                 Ok(json!({
@@ -82,7 +82,7 @@ impl Store {
                 }))
             }
             "PutImageScanningConfiguration" => {
-                let at = At::of(input, ctx)?;
+                let at = RepositoryRef::of(input, ctx)?;
                 let on_push = input["imageScanningConfiguration"]["scanOnPush"] == true;
                 self.lock().repository_mut(&at)?.scan_on_push = on_push;
                 Ok(json!({
@@ -96,7 +96,7 @@ impl Store {
     }
 
     fn create_repository(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         if !valid_name(at.name) {
             return Err(invalid(format!(
                 "Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must satisfy regular expression \
@@ -137,7 +137,7 @@ impl Store {
     }
 
     fn describe_repositories(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = |name| At { account: &ctx.account_id, region: &ctx.region, name };
+        let at = |name| RepositoryRef { account: &ctx.account_id, region: &ctx.region, name };
         let state = self.lock();
         if let Some(names) = input["repositoryNames"].as_array() {
             let found = names
@@ -158,7 +158,7 @@ impl Store {
     }
 
     fn delete_repository(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let mut state = self.lock();
         let repository = state.repository(&at)?;
         if !repository.images.is_empty() && input["force"] != true {
@@ -184,7 +184,7 @@ impl Store {
         let name = resource.strip_prefix(&prefix).ok_or_else(|| {
             invalid(format!("Invalid parameter at 'resourceArn': '{resource}' is not a repository of this registry"))
         })?;
-        let at = At { account: &ctx.account_id, region: &ctx.region, name };
+        let at = RepositoryRef { account: &ctx.account_id, region: &ctx.region, name };
         let mut state = self.lock();
         let labels_now = &mut state.repository_mut(&at)?.labels;
         match operation {
@@ -204,15 +204,15 @@ impl Store {
         Ok(json!({}))
     }
 
-    /// The repository's policy, as far as it can be understood.
-    pub(super) fn policy(&self, at: &At<'_>) -> Option<awsim_iam_policy::PolicyDocument> {
+    /// The repository's policy, if it can be parsed.
+    pub(super) fn policy(&self, at: &RepositoryRef<'_>) -> Option<awsim_iam_policy::PolicyDocument> {
         let state = self.lock();
         awsim_iam_policy::parse(state.repository(at).ok()?.policy.as_ref()?).ok()
     }
 
     fn repository_policy(&self, operation: &str, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
-        // What could not be understood could not be enforced.
+        let at = RepositoryRef::of(input, ctx)?;
+        // A policy that cannot be parsed cannot be enforced.
         if operation == "SetRepositoryPolicy" && awsim_iam_policy::parse(&document(input, "policyText")?).is_err() {
             return Err(AwsError::bad_request(
                 "InvalidParameterException",
@@ -243,7 +243,7 @@ impl Store {
     }
 
     fn lifecycle_policy(&self, operation: &str, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let mut state = self.lock();
         let lifecycle = &mut state.repository_mut(&at)?.lifecycle;
         let answer = match operation {
@@ -293,7 +293,7 @@ fn mutability(given: &Value) -> Result<String, AwsError> {
     }
 }
 
-/// Refuses a tag that the house alone sets and takes away: those of CloudFormation.
+/// Refuses `aws:` tags, which only CloudFormation sets and removes.
 fn refuse_system_tag(key: &str, ctx: &RequestContext) -> Result<(), AwsError> {
     if key.starts_with("aws:") && !ctx.internal_bypass {
         let message = format!("The tag key '{key}' is reserved: keys must not begin with aws:");
@@ -327,7 +327,7 @@ fn document(input: &Value, member: &str) -> Result<String, AwsError> {
     }
 }
 
-/// ECR's rule: segments parted by `/`, each of lower case and digits, joined by single `.`, `_` or `-`.
+/// ECR's rule: segments separated by `/`, of lower case letters and digits, joined by single `.`, `_` or `-`.
 fn valid_name(name: &str) -> bool {
     let alnum = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     (2..=256).contains(&name.len())
@@ -342,7 +342,7 @@ mod tests {
     use super::valid_name;
 
     #[test]
-    fn names_are_lower_case_words_joined_by_single_marks() {
+    fn repository_names_are_validated() {
         for good in ["ab", "my-repo", "team/service", "a.b_c-d/e9"] {
             assert!(valid_name(good), "{good}");
         }

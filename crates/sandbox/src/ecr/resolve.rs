@@ -1,33 +1,33 @@
-//! The image behind a URI, as Lambda wants it: one architecture, its configuration, its layers as files.
+//! Resolves an image URI for Lambda: one architecture, its configuration, its layers as files.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::manifest::{Content, Descriptor, Manifest, hex_of};
-use super::{At, Store};
+use super::manifest::{Descriptor, Manifest, ManifestContent, hex_of};
+use super::{EcrStore, RepositoryRef};
 
-/// Images of the registry, by URI.
+/// Resolves image URIs.
 #[derive(Clone)]
-pub(crate) struct Images(Arc<Store>);
+pub(crate) struct ImageResolver(Arc<EcrStore>);
 
-/// An image that a function can be started from.
+/// An image for a function.
 #[derive(Debug)]
 pub(crate) struct ResolvedImage {
     /// `sha256:` and the hash of the manifest.
     pub(crate) digest: String,
-    /// The region whose registry has it.
+    /// The region of its registry.
     pub(crate) region: String,
-    /// How a container of it starts.
-    pub(crate) config: ImageConfig,
+    /// Its container configuration.
+    pub(crate) config: ContainerConfig,
     /// From the lowest to the topmost.
-    pub(crate) layers: Vec<Layer>,
+    pub(crate) layers: Vec<ResolvedLayer>,
 }
 
-/// What an image says about how it is run.
+/// An image's container configuration.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct ImageConfig {
+pub(crate) struct ContainerConfig {
     /// `ENTRYPOINT`.
     pub(crate) entrypoint: Vec<String>,
     /// `CMD`.
@@ -36,24 +36,24 @@ pub(crate) struct ImageConfig {
     pub(crate) env: Vec<String>,
     /// `WORKDIR`, empty if there is none.
     pub(crate) working_dir: String,
-    /// As OCI writes it: `amd64`, `arm64`.
+    /// OCI's name: `amd64`, `arm64`.
     pub(crate) architecture: String,
-    /// `linux`, or what the host's docker stand-in builds for.
+    /// `linux`, or the system of the docker shim's host.
     pub(crate) os: String,
 }
 
-/// A layer's bytes.
+/// A layer's file.
 #[derive(Debug)]
-pub(crate) struct Layer {
-    /// Says whether the tar archive is compressed.
+pub(crate) struct ResolvedLayer {
+    /// The media type, which shows the compression.
     pub(crate) media_type: String,
-    /// Where the bytes are; not to be changed.
+    /// The path of the blob, which must not be changed.
     pub(crate) path: PathBuf,
 }
 
 /// Why an image cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ImageError {
+pub(crate) enum ResolveError {
     /// Not a URI of the sandbox's registry.
     #[error("'{0}' is not an image of this account's ECR")]
     NotEcr(String),
@@ -68,30 +68,30 @@ pub(crate) enum ImageError {
     NotOneImage {
         /// The image.
         uri: String,
-        /// What it is instead.
+        /// The manifest's media type.
         media_type: String,
     },
-    /// The manifest or the configuration is not what it should be.
+    /// The manifest or the configuration is invalid.
     #[error("the image {uri} cannot be read: {reason}")]
     Damaged {
         /// The image.
         uri: String,
-        /// What is wrong with it.
+        /// The cause.
         reason: String,
     },
 }
 
-impl Images {
-    pub(super) fn new(store: Arc<Store>) -> Self {
+impl ImageResolver {
+    pub(super) fn new(store: Arc<EcrStore>) -> Self {
         Self(store)
     }
 
-    /// The image behind `<registry>/<name>:<tag>` or `<registry>/<name>@sha256:…`.
-    pub(crate) fn resolve(&self, uri: &str) -> Result<ResolvedImage, ImageError> {
+    /// Resolves `<registry>/<name>:<tag>` or `<registry>/<name>@sha256:…`.
+    pub(crate) fn resolve(&self, uri: &str) -> Result<ResolvedImage, ResolveError> {
         let services = &self.0.services;
-        let not_ecr = || ImageError::NotEcr(uri.to_owned());
-        let missing = || ImageError::NotFound(uri.to_owned());
-        let damaged = |reason: String| ImageError::Damaged { uri: uri.to_owned(), reason };
+        let not_ecr = || ResolveError::NotEcr(uri.to_owned());
+        let missing = || ResolveError::NotFound(uri.to_owned());
+        let damaged = |reason: String| ResolveError::Damaged { uri: uri.to_owned(), reason };
 
         let (host, path) = uri.split_once('/').ok_or_else(not_ecr)?;
         let region = region_of_host(services.account(), host).ok_or_else(not_ecr)?;
@@ -101,7 +101,7 @@ impl Images {
         };
         let (digest, text, media_type) = {
             let state = self.0.lock();
-            let at = At { account: services.account(), region, name };
+            let at = RepositoryRef { account: services.account(), region, name };
             let repository = state.repository(&at).map_err(|_| missing())?;
             let digest = repository.digest(reference).ok_or_else(missing)?;
             let image = &repository.images[digest];
@@ -109,25 +109,25 @@ impl Images {
         };
 
         let manifest = Manifest::read(&text, Some(&media_type)).map_err(|error| damaged(error.to_string()))?;
-        let Content::Image { config, layers } = manifest.content else {
-            return Err(ImageError::NotOneImage { uri: uri.to_owned(), media_type });
+        let ManifestContent::Image { config, layers } = manifest.content else {
+            return Err(ResolveError::NotOneImage { uri: uri.to_owned(), media_type });
         };
         let file = |part: &Descriptor| {
             let hex = hex_of(&part.digest).ok_or_else(|| damaged(format!("'{}' is not a digest", part.digest)))?;
-            Ok::<_, ImageError>(services.blobs().path(hex))
+            Ok::<_, ResolveError>(services.blobs().path(hex))
         };
-        let config = std::fs::read(file(&config)?)
-            .map_err(|error| damaged(format!("its configuration is not there: {error}")))?;
+        let config =
+            std::fs::read(file(&config)?).map_err(|error| damaged(format!("its configuration is missing: {error}")))?;
         let config: ConfigFile = serde_json::from_slice(&config)
             .map_err(|error| damaged(format!("its configuration is not valid: {error}")))?;
         if config.architecture.is_empty() || config.architecture == "unknown" {
-            // What buildx pushes beside an image as its provenance says "unknown".
-            return Err(ImageError::NotOneImage { uri: uri.to_owned(), media_type });
+            // Provenance attestations pushed by buildx have the architecture "unknown".
+            return Err(ResolveError::NotOneImage { uri: uri.to_owned(), media_type });
         }
         let layers = layers
             .iter()
-            .map(|layer| Ok(Layer { path: file(layer)?, media_type: layer.media_type.clone() }))
-            .collect::<Result<_, ImageError>>()?;
+            .map(|layer| Ok(ResolvedLayer { path: file(layer)?, media_type: layer.media_type.clone() }))
+            .collect::<Result<_, ResolveError>>()?;
         Ok(ResolvedImage { digest, region: region.to_owned(), config: config.into(), layers })
     }
 }
@@ -141,7 +141,7 @@ pub(super) fn region_of_host<'a>(account: &str, host: &'a str) -> Option<&'a str
         .filter(|region| !region.is_empty() && !region.contains('.'))
 }
 
-/// An image's configuration, as it is in the registry.
+/// An image's configuration file.
 #[derive(Deserialize)]
 struct ConfigFile {
     #[serde(default)]
@@ -152,7 +152,7 @@ struct ConfigFile {
     config: RunConfig,
 }
 
-/// Docker writes `null` for what is not set.
+/// The run configuration. Docker writes `null` for unset values.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct RunConfig {
@@ -162,7 +162,7 @@ struct RunConfig {
     working_dir: Option<String>,
 }
 
-impl From<ConfigFile> for ImageConfig {
+impl From<ConfigFile> for ContainerConfig {
     fn from(file: ConfigFile) -> Self {
         Self {
             entrypoint: file.config.entrypoint.unwrap_or_default(),
@@ -180,7 +180,7 @@ mod tests {
     use super::region_of_host;
 
     #[test]
-    fn only_the_accounts_own_registry_is_ecr() {
+    fn only_own_account_registry_is_ecr() {
         let own = "000000000000.dkr.ecr.eu-west-1.amazonaws.com";
         assert_eq!(region_of_host("000000000000", own), Some("eu-west-1"));
         for foreign in

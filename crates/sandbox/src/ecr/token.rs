@@ -1,4 +1,4 @@
-//! Passwords for docker and links to layers: signed, with an end, and kept nowhere.
+//! Docker passwords and layer download links: signed, expiring, not stored.
 
 use awsim_core::RequestContext;
 use base64::Engine as _;
@@ -7,26 +7,26 @@ use chrono::Utc;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::Store;
+use super::EcrStore;
 use super::repository::host;
 use crate::authz::canonical::same;
 
-/// How long ECR lets a password live.
+/// ECR's validity of a password.
 const PASSWORD_SECONDS: i64 = 12 * 3600;
-/// How long a link to a layer lives.
+/// The validity of a layer link.
 const LINK_SECONDS: i64 = 3600;
 
-/// Stands for the administrator's key, which is another after each start, where a password outlives it.
+/// Replaces the administrator's key in passwords, since the key changes at each start.
 pub(super) const ADMINISTRATOR: &str = "administrator";
 
-/// What a password is good for: what its owner may do, in one region.
-pub(super) struct Grant {
+/// The region and the access key of a valid password.
+pub(super) struct PasswordGrant {
     pub(super) region: String,
     pub(super) access_key: String,
 }
 
-impl Store {
-    /// `GetAuthorizationToken`.
+impl EcrStore {
+    /// Handles `GetAuthorizationToken`.
     pub(super) fn authorization(&self, ctx: &RequestContext) -> Value {
         let expires = Utc::now().timestamp() + PASSWORD_SECONDS;
         let key = ctx.access_key.as_deref().unwrap_or_default();
@@ -40,20 +40,20 @@ impl Store {
         }]})
     }
 
-    /// What a password is good for, if it is one that is alive.
-    pub(super) fn grant(&self, password: &str) -> Option<Grant> {
+    /// The grant of a password, if it is valid.
+    pub(super) fn grant(&self, password: &str) -> Option<PasswordGrant> {
         let subject = self.unseal("password", password)?;
         let (region, access_key) = subject.split_once(' ')?;
-        Some(Grant { region: region.to_owned(), access_key: access_key.to_owned() })
+        Some(PasswordGrant { region: region.to_owned(), access_key: access_key.to_owned() })
     }
 
-    /// A token that opens one layer.
+    /// Creates a token for one layer.
     pub(super) fn layer_token(&self, digest: &str) -> String {
         self.seal("layer", digest, Utc::now().timestamp() + LINK_SECONDS)
     }
 
-    /// Whether a token opens this layer.
-    pub(super) fn opens_layer(&self, digest: &str, token: &str) -> bool {
+    /// Whether a token is valid for this layer.
+    pub(super) fn is_valid_for_layer(&self, digest: &str, token: &str) -> bool {
         self.unseal("layer", token).as_deref() == Some(digest)
     }
 
@@ -67,13 +67,13 @@ impl Store {
         let token = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
         let (content, seal) = token.rsplit_once(' ')?;
         let (subject, expires) = content.rsplit_once(' ')?;
-        let alive = expires.parse::<i64>().ok()? > Utc::now().timestamp();
-        (alive && same(&self.sign(purpose, content), seal)).then(|| subject.to_owned())
+        let is_valid = expires.parse::<i64>().ok()? > Utc::now().timestamp();
+        (is_valid && same(&self.sign(purpose, content), seal)).then(|| subject.to_owned())
     }
 
     fn sign(&self, purpose: &str, content: &str) -> String {
         let secret = self.lock().secret.clone();
-        // The secret on both sides: a hash of a prefix alone could be continued.
+        // The secret on both sides prevents length extension.
         let sum = Sha256::digest(format!("{secret} {purpose} {content} {secret}"));
         format!("{sum:x}")
     }

@@ -1,4 +1,4 @@
-"""Stands between Lambda's Runtime API and a Python handler: the standard library only."""
+"""The runtime client for Python handlers, with the standard library only."""
 import http.client
 import importlib
 import json
@@ -18,7 +18,7 @@ class Identity:
 
 
 class Context:
-    """What a handler is given beside its event."""
+    """The context object of a handler."""
 
     def __init__(self, headers):
         self.aws_request_id = headers["Lambda-Runtime-Aws-Request-Id"]
@@ -37,7 +37,7 @@ class Context:
 
 
 class LogHandler(logging.Handler):
-    """Writes records as Lambda's Python runtimes do: level, time, request, message."""
+    """Writes records in the form of Lambda's Python runtimes: level, time, request, message."""
 
     request_id = ""
 
@@ -58,8 +58,8 @@ class InitFailure(Exception):
         self.kind, self.message, self.trace = kind, message, list(trace)
 
 
-def shown(entries):
-    """A stack's lines, with the code where Lambda has it, and without this file's own frames."""
+def format_stack(entries):
+    """A stack's lines with Lambda's code directory and without this file's frames."""
     entries = list(entries)
     while entries and (entries[0].filename == "<string>" or entries[0].filename.startswith("<frozen")):
         entries.pop(0)
@@ -70,8 +70,8 @@ def document(kind, message, request_id, trace):
     return {"errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": trace}
 
 
-def tell(error):
-    """An error's lines in the log."""
+def log_error(error):
+    """Writes an error to the log."""
     lines = ["[ERROR] %s: %s" % (error["errorType"], error["errorMessage"])]
     if error["stackTrace"]:
         lines.append("Traceback (most recent call last):")
@@ -93,7 +93,7 @@ def find_handler(name):
         where = where.replace(TASK_ROOT, "/var/task")
         raise InitFailure("Runtime.UserCodeSyntaxError", "Syntax error in module '%s': %s" % (module_name, error), [where])
     except Exception as error:
-        raise InitFailure(type(error).__name__, str(error), shown(traceback.extract_tb(error.__traceback__)))
+        raise InitFailure(type(error).__name__, str(error), format_stack(traceback.extract_tb(error.__traceback__)))
     try:
         return getattr(module, function_name)
     except AttributeError:
@@ -108,20 +108,20 @@ def encode_other(value):
     raise TypeError("Object of type %s is not JSON serializable" % type(value).__name__)
 
 
-def work(handler, body, context):
-    """The path to answer on, and the answer."""
+def run_handler(handler, body, context):
+    """Runs the handler; returns the response's path and body."""
     request_id = context.aws_request_id
     try:
         answer = handler(json.loads(body), context)
     except Exception as error:
-        trace = shown(traceback.extract_tb(error.__traceback__))
+        trace = format_stack(traceback.extract_tb(error.__traceback__))
         failure = document(type(error).__name__, str(error), request_id, trace)
     else:
         try:
             return "response", json.dumps(answer, default=encode_other, ensure_ascii=False)
         except Exception as error:
             failure = document("Runtime.MarshalError", "Unable to marshal response: %s" % error, request_id, [])
-    tell(failure)
+    log_error(failure)
     return "error", json.dumps(failure)
 
 
@@ -148,7 +148,7 @@ def main():
         handler = find_handler(os.environ["_HANDLER"])
     except InitFailure as failure:
         error = document(failure.kind, failure.message, "", failure.trace)
-        tell(error)
+        log_error(error)
         sys.stdout.flush()
         call("POST", "init/error", json.dumps(error))
         sys.exit(1)
@@ -158,7 +158,7 @@ def main():
         context = Context(headers)
         LogHandler.request_id = context.aws_request_id
         os.environ["_X_AMZN_TRACE_ID"] = headers["Lambda-Runtime-Trace-Id"]
-        kind, answer = work(handler, body, context)
+        kind, answer = run_handler(handler, body, context)
         sys.stdout.flush()
         sys.stderr.flush()
         call("POST", "invocation/%s/%s" % (context.aws_request_id, kind), answer)

@@ -1,14 +1,13 @@
-//! What a function runs: a container image, or a zip with Python in it.
+//! A function's code: a container image, or a zip with Python in it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::house::SourceImage;
+use super::internal_caller::SourceImage;
 
-/// A function's code, as it was when it was set: a tag that moves later, or another object under the same key, does not
-/// change it.
+/// A function's code, fixed when it was set: a moved tag or an overwritten object does not change it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Code {
@@ -19,7 +18,7 @@ pub(crate) enum Code {
 /// A container image.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct ImageCode {
-    /// As the caller wrote it.
+    /// As given by the caller.
     pub uri: String,
     /// `sha256:…`.
     pub digest: String,
@@ -29,7 +28,7 @@ pub(crate) struct ImageCode {
     pub working_dir: String,
 }
 
-/// A zip, and what is started in it.
+/// A zip, its runtime and its handler.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ZipCode {
     pub sha256: [u8; 32],
@@ -50,10 +49,10 @@ impl ImageCode {
         }
     }
 
-    /// The same image by digest: what is really run.
+    /// The image's URI by digest, which is what is run.
     pub(crate) fn resolved_uri(&self) -> String {
         let repository = self.uri.split('@').next().unwrap_or(&self.uri);
-        // A colon after the last slash begins the tag; one before it would be a port.
+        // A colon after the last slash starts the tag; one before it is a port's.
         let name_start = repository.rfind('/').map_or(0, |slash| slash + 1);
         let end = repository[name_start..].find(':').map_or(repository.len(), |colon| name_start + colon);
         format!("{}@{}", &repository[..end], self.digest)
@@ -61,14 +60,14 @@ impl ImageCode {
 }
 
 impl ZipCode {
-    /// The zip's hash, as blobs are named.
+    /// The name of the zip's blob.
     pub(crate) fn blob(&self) -> String {
         crate::storage::blobs::hex(&self.sha256)
     }
 }
 
 impl Code {
-    /// What tells it from other code, `sha256:…`: an image's digest, or the zip's hash.
+    /// The image's digest or the zip's hash, `sha256:…`.
     pub(crate) fn digest(&self) -> String {
         match self {
             Self::Image(image) => image.digest.clone(),
@@ -76,19 +75,19 @@ impl Code {
         }
     }
 
-    /// The fields of a configuration that depend on the kind of package.
+    /// Adds the configuration fields that depend on the package type.
     pub(crate) fn describe(&self, view: &mut Value) {
         match self {
             Self::Image(image) => {
                 view["PackageType"] = json!("Image");
-                // Image functions have a size of 0 in Lambda's answers: the image is ECR's.
+                // Lambda reports a size of 0 for image functions.
                 view["CodeSize"] = json!(0);
                 view["CodeSha256"] = json!(image.digest.strip_prefix("sha256:").unwrap_or(&image.digest));
             }
             Self::Zip(zip) => {
                 view["PackageType"] = json!("Zip");
                 view["CodeSize"] = json!(zip.size);
-                // In hexadecimal for images, in Base64 for zips: that is how Lambda does it.
+                // As on Lambda: hexadecimal for images, Base64 for zips.
                 view["CodeSha256"] = json!(STANDARD.encode(zip.sha256));
                 view["Runtime"] = json!(zip.runtime);
                 view["Handler"] = json!(zip.handler);
@@ -102,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_resolved_uri_names_the_digest_instead_of_the_tag() {
+    fn resolved_uri_has_digest_instead_of_tag() {
         let resolved = |uri: &str| {
             ImageCode { uri: uri.to_owned(), digest: "sha256:ab".to_owned(), ..ImageCode::default() }.resolved_uri()
         };
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn both_kinds_come_back_from_a_snapshot_as_what_they_were() {
+    fn code_survives_serialization() {
         let zip = Code::Zip(ZipCode { sha256: [1; 32], size: 9, runtime: "python3.13".into(), handler: "a.b".into() });
         let image = Code::Image(ImageCode { digest: "sha256:ab".to_owned(), ..ImageCode::default() });
         for code in [zip, image] {

@@ -1,4 +1,4 @@
-//! How many events of a function are worked on at once, and how many of them may be.
+//! Concurrent executions of functions and their reserved concurrency.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -12,48 +12,48 @@ use super::errors;
 use super::names::FunctionId;
 use crate::sync::lock;
 
-/// What an account has for all its functions, and what of it cannot be reserved.
+/// The account's concurrency limit, and the part of it that cannot be reserved.
 const ACCOUNT_LIMIT: u32 = 1000;
 const UNRESERVED_AT_LEAST: u32 = 100;
 
-/// The events that are being worked on.
+/// The running events by function.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Concurrency {
-    shared: Arc<Shared>,
+    shared: Arc<ConcurrencyState>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct ConcurrencyState {
     working: Mutex<HashMap<FunctionId, u32>>,
     freed: Notify,
 }
 
 impl Concurrency {
-    /// Lets a function begin with one event more, unless it has reached what is reserved for it.
-    pub(crate) fn admit(&self, function: &FunctionId, reserved: Option<u32>) -> Option<Admission> {
+    /// Admits one more event of a function, unless its reserved concurrency is reached.
+    pub(crate) fn admit(&self, function: &FunctionId, reserved: Option<u32>) -> Option<ConcurrencyPermit> {
         let mut working = lock(&self.shared.working);
         let count = working.get(function).copied().unwrap_or(0);
         if reserved.is_some_and(|most| count >= most) {
             return None;
         }
         working.insert(function.clone(), count + 1);
-        Some(Admission { shared: self.shared.clone(), function: function.clone() })
+        Some(ConcurrencyPermit { shared: self.shared.clone(), function: function.clone() })
     }
 
-    /// The end of an event, of whichever function.
+    /// Notifies of the end of any event.
     pub(crate) fn freed(&self) -> Notified<'_> {
         self.shared.freed.notified()
     }
 }
 
-/// One event that a function may work on; over when this is dropped.
+/// A permit for one event; released when dropped.
 #[derive(Debug)]
-pub(crate) struct Admission {
-    shared: Arc<Shared>,
+pub(crate) struct ConcurrencyPermit {
+    shared: Arc<ConcurrencyState>,
     function: FunctionId,
 }
 
-impl Drop for Admission {
+impl Drop for ConcurrencyPermit {
     fn drop(&mut self) {
         let mut working = lock(&self.shared.working);
         if let Some(count) = working.get_mut(&self.function) {
@@ -67,12 +67,12 @@ impl Drop for Admission {
     }
 }
 
-/// Lambda's answer to a caller that wants more at once than is reserved.
+/// The error for an invocation beyond the reserved concurrency.
 pub(crate) fn too_many() -> AwsError {
     errors::too_many_requests("ReservedFunctionConcurrentInvocationLimitExceeded", "Rate Exceeded.")
 }
 
-/// What PutFunctionConcurrency is given; `others` is what other functions of the region have reserved.
+/// Reads PutFunctionConcurrency's input; `others` is the concurrency reserved by the region's other functions.
 pub(crate) fn reserved(input: &Value, others: u32) -> Result<u32, AwsError> {
     let value = &input["ReservedConcurrentExecutions"];
     let Some(count) = value.as_u64().and_then(|count| u32::try_from(count).ok()) else {
@@ -90,7 +90,7 @@ pub(crate) fn reserved(input: &Value, others: u32) -> Result<u32, AwsError> {
     Ok(count)
 }
 
-/// How a reservation is shown.
+/// The API's form of a reservation.
 pub(crate) fn view(reserved: Option<u32>) -> Value {
     reserved.map_or_else(|| json!({}), |count| json!({ "ReservedConcurrentExecutions": count }))
 }
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_so_many_are_admitted_as_are_reserved() {
+    fn admission_stops_at_reserved_concurrency() {
         let concurrency = Concurrency::default();
         let id = FunctionId { region: "eu-central-1".to_owned(), name: "f".to_owned() };
         assert!(concurrency.admit(&id, Some(0)).is_none());
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn some_must_be_left_to_the_others() {
+    fn reservation_leaves_unreserved_minimum() {
         assert_eq!(reserved(&json!({ "ReservedConcurrentExecutions": 0 }), 0).unwrap(), 0);
         assert_eq!(reserved(&json!({ "ReservedConcurrentExecutions": 900 }), 0).unwrap(), 900);
         assert_eq!(

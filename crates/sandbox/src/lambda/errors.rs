@@ -1,9 +1,9 @@
-//! Lambda's errors, in its words.
+//! Lambda's errors, with its codes and messages.
 
 use awsim_core::AwsError;
 use http::StatusCode;
 
-/// Lambda puts the kind of error beside the message, for its callers to tell their own faults from its.
+/// Adds Lambda's `Type` field, which separates user errors from service errors.
 fn of_user(error: AwsError) -> AwsError {
     error.with_extra("Type", "User".into())
 }

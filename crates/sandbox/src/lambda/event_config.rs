@@ -1,4 +1,4 @@
-//! A function's configuration for asynchronous events: how often, how long.
+//! A function's configuration of asynchronous events: retries and maximum age.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use super::errors;
 use super::function::{Function, LATEST};
 use super::request::number;
 
-/// Lambda tries twice more, for six hours at most.
+/// Lambda's defaults: two retries, six hours.
 const RETRIES: u32 = 2;
 const AGE: u32 = 6 * 60 * 60;
 
-/// What PutFunctionEventInvokeConfig has set.
+/// The settings of PutFunctionEventInvokeConfig.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct EventConfig {
     retries: Option<u32>,
@@ -24,7 +24,7 @@ pub(crate) struct EventConfig {
     modified: DateTime<Utc>,
 }
 
-/// What holds for a function's events.
+/// The effective limits of a function's events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EventLimits {
     pub retries: u32,
@@ -41,11 +41,11 @@ impl EventLimits {
 }
 
 impl EventConfig {
-    /// What a request sets; `before` is what an update leaves as it is.
+    /// Reads a request; an update keeps the values of `before` that it does not set.
     pub(crate) fn read(input: &Value, before: Option<&Self>) -> Result<Self, AwsError> {
         let destination = |outcome: &str| input["DestinationConfig"][outcome]["Destination"].is_string();
         if destination("OnSuccess") || destination("OnFailure") {
-            // Accepting it and sending nothing there would be a lie.
+            // Refused, since nothing would be sent there.
             return Err(errors::invalid_parameter("The sandbox has no destinations for the outcome of events."));
         }
         let retries = number(input, "MaximumRetryAttempts", "maximumRetryAttempts", 0, RETRIES)?;
@@ -62,7 +62,7 @@ impl EventConfig {
         })
     }
 
-    /// How it is shown.
+    /// The API's form.
     pub(crate) fn view(&self, function: &Function, account: &str) -> Value {
         let mut view = json!({
             "FunctionArn": format!("{}:{LATEST}", function.id.arn(account)),
@@ -79,7 +79,7 @@ impl EventConfig {
     }
 }
 
-/// Lambda's answer when nothing has been set.
+/// The error when nothing is set.
 pub(crate) fn missing(function: &Function, account: &str) -> AwsError {
     errors::not_found(format!("The function {}:{LATEST} doesn't have an EventInvokeConfig", function.id.arn(account)))
 }
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_set_is_lambdas_default() {
+    fn unset_values_use_lambda_defaults() {
         let limits = EventLimits::of(None);
         assert_eq!((limits.retries, limits.age), (2, Duration::from_secs(21_600)));
         let put = EventConfig::read(&json!({ "MaximumRetryAttempts": 0 }), None).unwrap();
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_are_lambdas_and_destinations_are_refused() {
+    fn out_of_range_values_and_destinations_are_refused() {
         let refused = |input: Value| EventConfig::read(&input, None).unwrap_err().code;
         assert_eq!(refused(json!({ "MaximumRetryAttempts": 3 })), "ValidationException");
         assert_eq!(refused(json!({ "MaximumEventAgeInSeconds": 59 })), "ValidationException");

@@ -1,4 +1,4 @@
-//! Asynchronous events: accepted, worked on, tried again, and in the end given up.
+//! Asynchronous events: queued, run, retried, and dropped after the last attempt.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,29 +6,29 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::Utc;
 
-use super::concurrency::Admission;
-use super::function::State;
-use super::instance::Invocation;
+use super::concurrency::ConcurrencyPermit;
+use super::execution_environment::Invocation;
+use super::function::FunctionState;
 use super::names::FunctionId;
-use super::queue::Queued;
+use super::queue::QueuedEvent;
 use super::registry::Lambda;
-use super::report::Ending;
+use super::report::InvocationResult;
 use crate::latency::LatencySpan;
 
-/// What becomes of an event.
+/// The outcome of a queued event.
 #[derive(Debug, PartialEq, Eq)]
-enum FaultOutcome {
-    /// It was worked on, or nobody is there to work on it, or it has grown too old.
-    Over,
-    /// The sandbox is going down: the next one works on it.
-    LeftOver,
+enum EventOutcome {
+    /// It succeeded, expired, used its attempts, or its function is gone.
+    Finished,
+    /// The sandbox is shutting down; the next one runs it.
+    Requeued,
 }
 
 impl Lambda {
-    /// Queues an event that arrives after `delay`, and returns at once. Accepted is kept: also over the end of the sandbox.
+    /// Queues an event that is due after `delay`, and returns at once. Queued events survive a restart.
     pub(crate) fn accept(self: &Arc<Self>, function: FunctionId, payload: &[u8], delay: Duration) {
         let now = nanoseconds_now();
-        let event = Queued {
+        let event = QueuedEvent {
             function,
             request_id: uuid::Uuid::new_v4().to_string(),
             accepted: now,
@@ -36,23 +36,23 @@ impl Lambda {
             attempts: 0,
             payload: String::from_utf8_lossy(payload).into_owned(),
         };
-        self.queue.keep(&event);
+        self.queue.store(&event);
         self.start_event(event);
     }
 
-    /// Works on an accepted event when it is due and the function is ready for it.
-    pub(crate) fn start_event(self: &Arc<Self>, event: Queued) {
+    /// Runs a queued event when it is due and the function is ready.
+    pub(crate) fn start_event(self: &Arc<Self>, event: QueuedEvent) {
         let lambda = self.clone();
         tokio::spawn(async move {
             let request_id = event.request_id.clone();
-            if lambda.work_off(event).await == FaultOutcome::Over {
-                lambda.queue.done(&request_id);
+            if lambda.process_event(event).await == EventOutcome::Finished {
+                lambda.queue.remove(&request_id);
             }
         });
     }
 
-    async fn work_off(&self, mut event: Queued) -> FaultOutcome {
-        // The same on each attempt: a function can tell by it that it has seen the event before.
+    async fn process_event(&self, mut event: QueuedEvent) -> EventOutcome {
+        // Every attempt has the same request id, by which a function recognises a repeated event.
         let invocation = Invocation {
             request_id: event.request_id.clone(),
             payload: Bytes::from(event.payload.clone().into_bytes()),
@@ -62,39 +62,39 @@ impl Lambda {
             let due = until(event.due);
             tokio::select! {
                 () = tokio::time::sleep(due) => {}
-                // Nobody is there to be told any more.
-                () = self.gone_away(&id) => return FaultOutcome::Over,
+                // The function was deleted.
+                () = self.wait_until_deleted(&id) => return EventOutcome::Finished,
             }
-            // An event for a function that has never become ready is dropped, as Lambda does in the end.
-            if self.settled(&id).await != Some(State::Active) {
-                return FaultOutcome::Over;
+            // Like Lambda, drops events for a function that never became active.
+            if self.wait_until_prepared(&id).await != Some(FunctionState::Active) {
+                return EventOutcome::Finished;
             }
-            let Some(_admission) = self.admission(&event).await else {
-                return FaultOutcome::Over;
+            let Some(_permit) = self.permit(&event).await else {
+                return EventOutcome::Finished;
             };
-            let finished = self.run(&id, &invocation).await;
-            match finished.ending {
-                Ending::Response(_) => return FaultOutcome::Over,
-                Ending::Stopped if self.pool.is_closed() => return FaultOutcome::LeftOver,
-                Ending::Stopped => return FaultOutcome::Over,
+            let outcome = self.run(&id, &invocation).await;
+            match outcome.result {
+                InvocationResult::Response(_) => return EventOutcome::Finished,
+                InvocationResult::Stopped if self.pool.is_closed() => return EventOutcome::Requeued,
+                InvocationResult::Stopped => return EventOutcome::Finished,
                 _ => {}
             }
             event.attempts += 1;
             let Some(limits) = self.functions().get(&id).map(|function| function.event_limits()) else {
-                return FaultOutcome::Over;
+                return EventOutcome::Finished;
             };
             if event.attempts > limits.retries {
-                return FaultOutcome::Over;
+                return EventOutcome::Finished;
             }
             let pause = if event.attempts == 1 { LatencySpan::FirstRetry } else { LatencySpan::SecondRetry };
-            let pause = self.house.latencies().of(pause);
+            let pause = self.internal.latencies().of(pause);
             event.due = nanoseconds_now().saturating_add(nanoseconds(pause));
-            self.queue.keep(&event);
+            self.queue.store(&event);
         }
     }
 
-    /// Waits until the function may work on one event more. `None` if it is gone, or the event too old.
-    async fn admission(&self, event: &Queued) -> Option<Admission> {
+    /// Waits for a concurrency permit. `None` if the function is deleted or the event has expired.
+    async fn permit(&self, event: &QueuedEvent) -> Option<ConcurrencyPermit> {
         let mut changes = self.changes();
         loop {
             let freed = self.concurrency.freed();
@@ -105,13 +105,13 @@ impl Lambda {
                 let function = functions.get(&event.function)?;
                 (function.reserved_concurrency, function.event_limits())
             };
-            let age = self.house.latencies().scaled(limits.age);
+            let age = self.internal.latencies().scaled(limits.age);
             let expiry = until(event.accepted.saturating_add(nanoseconds(age)));
             if expiry.is_zero() {
                 return None;
             }
-            if let Some(admission) = self.concurrency.admit(&event.function, reserved) {
-                return Some(admission);
+            if let Some(permit) = self.concurrency.admit(&event.function, reserved) {
+                return Some(permit);
             }
             tokio::select! {
                 () = &mut freed => {}
@@ -130,7 +130,7 @@ fn nanoseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// How long it is until a moment; zero when that has passed.
+/// The time until a moment; zero if it has passed.
 fn until(moment: i64) -> Duration {
     Duration::from_nanos(u64::try_from(moment.saturating_sub(nanoseconds_now())).unwrap_or(0))
 }

@@ -1,4 +1,4 @@
-//! A function's record, and how Lambda shows it.
+//! A function's record and its form in the API.
 
 use std::collections::BTreeMap;
 
@@ -12,18 +12,18 @@ use super::event_config::{EventConfig, EventLimits};
 use super::names::FunctionId;
 use super::policy::ResourcePolicy;
 
-/// The only version there is: the unpublished one.
+/// The only version: the unpublished one.
 pub(crate) const LATEST: &str = "$LATEST";
 
-/// Where a function is in its life.
+/// A function's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum State {
+pub(crate) enum FunctionState {
     Pending,
     Active,
     Failed,
 }
 
-/// Where its latest change is.
+/// The status of a function's last update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum UpdateStatus {
     InProgress,
@@ -31,7 +31,7 @@ pub(crate) enum UpdateStatus {
     Failed,
 }
 
-/// What the image says and what the function overrides of it.
+/// A function's overrides of the image's configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ImageConfig {
     pub entrypoint: Vec<String>,
@@ -73,11 +73,11 @@ pub(crate) struct Function {
     pub architectures: Vec<String>,
     pub environment: BTreeMap<String, String>,
     pub tracing_mode: String,
-    /// As the caller gave it.
+    /// As given by the caller.
     pub logging: Option<Map<String, Value>>,
     pub tags: BTreeMap<String, String>,
     pub policy: ResourcePolicy,
-    pub state: State,
+    pub state: FunctionState,
     pub state_reason: Option<(String, String)>,
     pub update_status: UpdateStatus,
     pub update_reason: Option<(String, String)>,
@@ -90,18 +90,18 @@ pub(crate) struct Function {
 }
 
 impl Function {
-    /// Notes a change of configuration or code: processes started before it are not used any more.
+    /// Records a change of configuration or code, after which earlier processes are not reused.
     pub(crate) fn touch(&mut self) {
         self.revision = uuid::Uuid::new_v4().to_string();
         self.last_modified = Utc::now();
     }
 
-    /// How often and how long its asynchronous events are tried.
+    /// The limits of its asynchronous events.
     pub(crate) fn event_limits(&self) -> EventLimits {
         EventLimits::of(self.event_config.as_ref())
     }
 
-    /// The log group that its lines go to.
+    /// The function's log group.
     pub(crate) fn log_group(&self) -> String {
         self.logging
             .as_ref()
@@ -110,7 +110,7 @@ impl Function {
             .map_or_else(|| format!("/aws/lambda/{}", self.id.name), str::to_owned)
     }
 
-    /// GetFunctionConfiguration's answer.
+    /// The response of GetFunctionConfiguration.
     pub(crate) fn configuration(&self, account: &str) -> Value {
         let mut view = json!({
             "FunctionName": self.id.name,
@@ -148,7 +148,7 @@ impl Function {
         view
     }
 
-    /// GetFunction's answer. `code` says where the code is.
+    /// The response of GetFunction; `code` is its `Code` member.
     pub(crate) fn view(&self, account: &str, code: Value) -> Value {
         let mut view = json!({ "Configuration": self.configuration(account), "Code": code });
         if self.reserved_concurrency.is_some() {

@@ -1,4 +1,4 @@
-//! The images and zips that functions run from, unpacked once a digest and kept as long as a function uses it.
+//! Unpacked images and zips: one directory per digest, kept while a function uses it.
 
 use std::collections::HashSet;
 use std::fs;
@@ -8,17 +8,17 @@ use std::sync::Arc;
 
 use thumbctl_platform::private_fs;
 
-use super::house::SourceError;
+use super::internal_caller::SourceError;
 use super::package::{self, PackageError};
-use super::source::Source;
+use super::source::PackageSource;
 use super::unpack::{self, UnpackError};
 use crate::error::log_error;
 use crate::storage::tree::{self, Directory};
 
-/// Why an image is not there to run.
+/// Why an image cannot be unpacked.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ImageError {
-    #[error("the image's directory {} cannot be made", .path.display())]
+pub(crate) enum ImageCacheError {
+    #[error("cannot create the image's directory {}", .path.display())]
     Directory { path: PathBuf, source: io::Error },
     #[error("the image cannot be unpacked")]
     Unpack(#[from] UnpackError),
@@ -26,44 +26,43 @@ pub(crate) enum ImageError {
     Package(#[from] PackageError),
     #[error("the digest {0} is malformed")]
     Digest(String),
-    #[error("the image is not in its registry any more")]
-    Gone(#[from] SourceError),
+    #[error("the image is no longer in its registry")]
+    MissingFromRegistry(#[from] SourceError),
     #[error("the unpacking was interrupted")]
     Interrupted(#[from] tokio::task::JoinError),
 }
 
-/// Whether a text is a digest. It becomes a path.
+/// Whether a text is a digest, and so safe as a path.
 pub(crate) fn is_digest(text: &str) -> bool {
     text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// The unpacked images, a directory each, named by digest.
+/// The unpacked images, one directory per digest.
 #[derive(Debug, Clone)]
-pub(crate) struct Images {
+pub(crate) struct ImageCache {
     dir: PathBuf,
-    /// One image is unpacked or removed at a time: two functions of one image must not unpack it twice, and a removal
-    /// must not meet an unpacking.
+    /// Serialises unpacking and removal, so that no image is unpacked twice or removed while it is unpacked.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
-impl Images {
-    /// Keeps images in `dir`.
+impl ImageCache {
+    /// Creates a cache in `dir`.
     pub(crate) fn new(dir: PathBuf) -> Self {
-        // Processes are started from here with a working directory of their own.
+        // Absolute, since processes start with other working directories.
         let dir = std::path::absolute(&dir).unwrap_or(dir);
         Self { dir, turn: Arc::default() }
     }
 
-    /// Where the image with `digest` is or would be.
+    /// The directory of the image with `digest`, whether it exists or not.
     pub(crate) fn root(&self, digest: &str) -> PathBuf {
         self.dir.join(digest.strip_prefix("sha256:").unwrap_or(digest))
     }
 
-    /// Unpacks `source`, unless it is there.
-    pub(crate) async fn ensure(&self, source: &Source) -> Result<PathBuf, ImageError> {
+    /// Unpacks `source` unless it is unpacked already.
+    pub(crate) async fn ensure(&self, source: &PackageSource) -> Result<PathBuf, ImageCacheError> {
         let digest = source.digest();
         if !is_digest(digest) {
-            return Err(ImageError::Digest(digest.to_owned()));
+            return Err(ImageCacheError::Digest(digest.to_owned()));
         }
         let root = self.root(digest);
         let _turn = self.turn.lock().await;
@@ -74,15 +73,15 @@ impl Images {
         tokio::task::spawn_blocking(move || {
             let part = format!("{}.part", uuid::Uuid::new_v4());
             let temporary = dir.join(&part);
-            let failed = |source| ImageError::Directory { path: temporary.clone(), source };
+            let failed = |source| ImageCacheError::Directory { path: temporary.clone(), source };
             private_fs::create_dir_all(&temporary).map_err(failed)?;
             let unpacked = match &source {
-                Source::Image(image) => unpack::unpack(&image.layers, &temporary).map_err(ImageError::from),
-                Source::Zip { path, .. } => package::unpack(path, &temporary).map_err(ImageError::from),
+                PackageSource::Image(image) => unpack::unpack(&image.layers, &temporary).map_err(ImageCacheError::from),
+                PackageSource::Zip { path, .. } => package::unpack(path, &temporary).map_err(ImageCacheError::from),
             };
             let result = unpacked.and_then(|()| fs::rename(&temporary, &done).map_err(failed));
             if result.is_err() {
-                // What stays is removed with the images that no function uses.
+                // Leftovers are removed with the unused images.
                 let _ = tree::remove(&dir, part);
             }
             result
@@ -91,13 +90,13 @@ impl Images {
         Ok(root)
     }
 
-    /// Removes every image that is not in `used`, and what an interrupted unpacking left.
+    /// Removes every image that is not in `used`, and the leftovers of interrupted unpacking.
     pub(crate) async fn retain(&self, used: impl FnOnce() -> HashSet<PathBuf>) {
         let _turn = self.turn.lock().await;
         let used = used();
         let dir = self.dir.clone();
         let removal = tokio::task::spawn_blocking(move || {
-            // Lambda's directory first: neither it nor the images' may be a link to somewhere else.
+            // Opened step by step: neither directory may be a link.
             let parent = Directory::open(dir.parent().unwrap_or(&dir))?;
             let images = parent.open_dir(dir.file_name().unwrap_or_default())?;
             for (name, _) in images.entries()? {
@@ -109,8 +108,8 @@ impl Images {
         });
         match removal.await.map_err(io::Error::other).and_then(|removed| removed) {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-                // It costs only space, and is tried again at the next occasion.
-                log_error(format_args!("images that no function uses cannot be removed: {cause}"));
+                // Only costs space; the next removal retries.
+                log_error(format_args!("cannot remove unused images: {cause}"));
             }
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! Invoke: at once, later, or only to see whether it could be.
+//! Invoke: synchronous, asynchronous and dry run.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,40 +10,41 @@ use serde_json::{Map, Value, json};
 
 use super::concurrency;
 use super::errors;
-use super::function::{Function, LATEST, State};
-use super::instance::{Finished, Invocation};
-use super::names::{FunctionId, Reference};
+use super::execution_environment::{Invocation, InvocationOutcome};
+use super::function::{Function, FunctionState, LATEST};
+use super::names::{FunctionId, FunctionReference};
 use super::registry::Lambda;
-use super::report::Ending;
+use super::report::InvocationResult;
 
 /// The largest event of a synchronous invocation.
 const MAX_SYNC: usize = 6_291_456;
 /// The largest event of an asynchronous invocation.
 const MAX_ASYNC: usize = 1_048_576;
-/// How Invoke is meant.
+
+/// The invocation type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum InvocationType {
     RequestResponse,
     Event,
     DryRun,
 }
 
-/// One call of Invoke, apart from how it came over the wire.
+/// A parsed Invoke request.
 #[derive(Debug)]
-pub(crate) struct Call {
-    pub reference: Reference,
+pub(crate) struct InvokeRequest {
+    pub reference: FunctionReference,
     pub kind: Option<String>,
     pub log_type: Option<String>,
     pub payload: Vec<u8>,
 }
 
 impl Lambda {
-    /// The operation Invoke. The answer's body is the function's, everything else is in headers.
-    pub(crate) async fn invoke(self: &Arc<Self>, call: Call) -> Result<Value, AwsError> {
+    /// Handles Invoke. The response body is the function's; everything else is in headers.
+    pub(crate) async fn invoke(self: &Arc<Self>, call: InvokeRequest) -> Result<Value, AwsError> {
         let kind = match call.kind.as_deref() {
-            None | Some("RequestResponse") => Kind::RequestResponse,
-            Some("Event") => Kind::Event,
-            Some("DryRun") => Kind::DryRun,
+            None | Some("RequestResponse") => InvocationType::RequestResponse,
+            Some("Event") => InvocationType::Event,
+            Some("DryRun") => InvocationType::DryRun,
             Some(other) => {
                 return Err(errors::validation(format!(
                     "1 validation error detected: Value '{other}' at 'invocationType' failed to satisfy constraint: Member \
@@ -53,47 +54,47 @@ impl Lambda {
         };
         let function = self.get(&call.reference)?;
         refuse_unless_active(&function)?;
-        if kind == Kind::DryRun {
+        if kind == InvocationType::DryRun {
             return Ok(empty(204));
         }
-        let limit = if kind == Kind::Event { MAX_ASYNC } else { MAX_SYNC };
+        let limit = if kind == InvocationType::Event { MAX_ASYNC } else { MAX_SYNC };
         if call.payload.len() > limit {
             return Err(errors::too_large(format!(
                 "Request must be smaller than {limit} bytes for the InvokeFunction operation"
             )));
         }
-        // No payload at all is an empty object to the function.
+        // Without a payload the function gets an empty object.
         let payload = if call.payload.is_empty() { b"{}".to_vec() } else { call.payload };
         if let Err(cause) = serde_json::from_slice::<serde::de::IgnoredAny>(&payload) {
             return Err(errors::invalid_content(format!("Could not parse request body into json: {cause}")));
         }
-        if kind == Kind::Event {
+        if kind == InvocationType::Event {
             self.accept(function.id, &payload, Duration::ZERO);
             return Ok(empty(202));
         }
 
-        let admission =
+        let permit =
             self.concurrency.admit(&function.id, function.reserved_concurrency).ok_or_else(concurrency::too_many)?;
         let request_id = uuid::Uuid::new_v4().to_string();
         let invocation = Invocation { request_id: request_id.clone(), payload: payload.into() };
         let (lambda, id) = (self.clone(), function.id.clone());
-        // In a task of its own: a caller that hangs up does not end the invocation.
+        // A separate task, so that a disconnecting caller does not end the invocation.
         let running = tokio::spawn(async move {
-            let _admission = admission;
+            let _permit = permit;
             lambda.run(&id, &invocation).await
         });
-        let finished = running.await.map_err(|cause| AwsError::server_error("ServiceException", cause.to_string()))?;
-        if finished.ending == Ending::Stopped && self.get(&call.reference).is_err() {
+        let outcome = running.await.map_err(|cause| AwsError::server_error("ServiceException", cause.to_string()))?;
+        if outcome.result == InvocationResult::Stopped && self.get(&call.reference).is_err() {
             return Err(errors::function_not_found(&function.id.arn(self.account())));
         }
-        let (payload, is_error) = finished.ending.payload(&request_id);
+        let (payload, is_error) = outcome.result.payload(&request_id);
         let mut headers = Map::new();
         headers.insert("X-Amz-Executed-Version".to_owned(), json!(LATEST));
         if is_error {
             headers.insert("X-Amz-Function-Error".to_owned(), json!("Unhandled"));
         }
         if call.log_type.as_deref() == Some("Tail") {
-            headers.insert("X-Amz-Log-Result".to_owned(), json!(STANDARD.encode(&finished.tail)));
+            headers.insert("X-Amz-Log-Result".to_owned(), json!(STANDARD.encode(&outcome.tail)));
         }
         Ok(json!({
             "__status_code": 200,
@@ -103,14 +104,14 @@ impl Lambda {
         }))
     }
 
-    pub(crate) async fn run(&self, id: &FunctionId, invocation: &Invocation) -> Finished {
+    pub(crate) async fn run(&self, id: &FunctionId, invocation: &Invocation) -> InvocationOutcome {
         self.pool.invoke(id, invocation, &|| self.runnable(id)).await
     }
 }
 
-/// While a function is being made ready, it can neither be invoked nor changed.
+/// Refuses invocations and changes of a function that is not active.
 pub(crate) fn refuse_unless_active(function: &Function) -> Result<(), AwsError> {
-    if function.state == State::Active {
+    if function.state == FunctionState::Active {
         return Ok(());
     }
     Err(errors::conflict(format!(
@@ -119,7 +120,7 @@ pub(crate) fn refuse_unless_active(function: &Function) -> Result<(), AwsError> 
     )))
 }
 
-/// An answer without a body.
+/// A response without a body.
 pub(crate) fn empty(status: u16) -> Value {
     json!({ "__status_code": status, "__raw_body": "", "__content_type": "application/json" })
 }

@@ -1,7 +1,6 @@
-//! Processes that outlived a sandbox which was killed: noted when they start, ended when the next sandbox comes, with
-//! everything that they have started.
+//! Processes left by a killed sandbox: noted at their start, killed with their children by the next sandbox.
 //!
-//! A function's process notices by itself that its Runtime API is gone, unless it is busy or stuck.
+//! A function's process exits by itself when its Runtime API is gone, unless it is busy or stuck.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,8 +10,8 @@ use thumbctl_platform::private_fs;
 
 use crate::marked_processes::{ProcessMark, kill_marked};
 
-/// A file for each process that runs, named by process id. Its first line distinguishes the process from a later one with
-/// that id; the second is the mark of the process and of all that it starts.
+/// A directory with one file per running process, named by process id. The first line is the start time, which
+/// distinguishes a later process with the same id; the second is the mark of the process and its children.
 #[derive(Debug, Clone)]
 pub(crate) struct Leftovers {
     dir: PathBuf,
@@ -23,26 +22,26 @@ impl Leftovers {
         Self { dir }
     }
 
-    /// Those of the Lambda service whose directory this is.
+    /// The leftovers of the Lambda service with this directory.
     pub(crate) fn of(lambda: &Path) -> Self {
         Self::new(lambda.join("processes"))
     }
 
-    /// Notes a process that has just been started. Without the note it would only not be found after a crash.
+    /// Notes a started process. A failure to write only means that it is not found after a crash.
     pub(crate) fn note(&self, pid: u32, mark: &ProcessMark) {
-        if let Some(birth) = birth(pid) {
+        if let Some(start_time) = start_time(pid) {
             let _ = private_fs::create_dir_all(&self.dir);
-            let note = format!("{birth}\n{}\n", mark.to_text());
+            let note = format!("{start_time}\n{}\n", mark.to_text());
             let _ = private_fs::write(&self.dir.join(pid.to_string()), note.as_bytes());
         }
     }
 
-    /// The process has been ended.
+    /// Deletes the note of an ended process.
     pub(crate) fn forget(&self, pid: u32) {
         let _ = fs::remove_file(self.dir.join(pid.to_string()));
     }
 
-    /// Ends what an earlier sandbox has left, if it is certain to be that.
+    /// Kills the processes left by an earlier sandbox, if they are certain to be its own.
     pub(crate) fn reap(&self) {
         let mut marks = Vec::new();
         let mut groups = Vec::new();
@@ -50,38 +49,38 @@ impl Leftovers {
             let pid: Option<u32> = note.file_name().to_str().and_then(|name| name.parse().ok());
             let noted = fs::read_to_string(note.path()).unwrap_or_default();
             let mut lines = noted.lines();
-            let noted_birth = lines.next().unwrap_or_default();
+            let noted_start_time = lines.next().unwrap_or_default();
             marks.extend(lines.next().and_then(ProcessMark::from_text));
             if let Some(pid) = pid
-                && birth(pid).is_some_and(|birth| birth == noted_birth)
+                && start_time(pid).is_some_and(|start_time| start_time == noted_start_time)
             {
                 groups.extend(i32::try_from(pid).ok().and_then(Pid::from_raw));
             }
         }
-        // First what is found by its mark: what was started with another environment is found by its parent.
+        // Marked processes first: children with another environment are found through their parent.
         if !marks.is_empty() {
             kill_marked(&marks, None);
         }
         for group in groups {
             let _ = rustix::process::kill_process_group(group, Signal::KILL);
         }
-        // Only now: a sandbox that is killed in here leaves the notes to the next.
+        // Last, so that the notes stay if this sandbox is killed meanwhile.
         let _ = fs::remove_dir_all(&self.dir);
     }
 }
 
-/// When a process was started, in whatever form the system tells it; of which boot, where ticks are counted from there.
+/// A process's start time in the system's own form, with the boot id where ticks count from the boot.
 #[cfg(target_os = "linux")]
-fn birth(pid: u32) -> Option<String> {
+fn start_time(pid: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may hold anything; the start time is the twentieth field after it.
+    // The name in parentheses may contain anything; the start time is the twentieth field after it.
     let started = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?;
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     Some(format!("{} {started}", boot.trim()))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn birth(pid: u32) -> Option<String> {
+fn start_time(pid: u32) -> Option<String> {
     let output = std::process::Command::new("ps").args(["-o", "lstart=", "-p", &pid.to_string()]).output().ok()?;
     let started = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     (!started.is_empty()).then_some(started)
@@ -102,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn reap_ends_the_noted_process() {
+    fn reap_kills_noted_process() {
         let dir = tempfile::tempdir().unwrap();
         let leftovers = Leftovers::new(dir.path().join("processes"));
         let mut child = sleeper();
@@ -113,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn reap_ends_marked_children_of_a_process_that_has_ended() {
+    fn reap_kills_marked_children_of_ended_process() {
         let dir = tempfile::tempdir().unwrap();
         let leftovers = Leftovers::new(dir.path().join("processes"));
         let mark = mark();
@@ -129,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn reap_leaves_another_process_under_a_noted_id_alone() {
+    fn reap_spares_other_process_with_noted_id() {
         let dir = tempfile::tempdir().unwrap();
         let leftovers = Leftovers::new(dir.path().to_owned());
         let mut child = sleeper();

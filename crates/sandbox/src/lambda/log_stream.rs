@@ -1,4 +1,4 @@
-//! The log stream of one process: lines are collected as they come and written in batches, in order, none lost.
+//! The log stream of one process: lines are written in batches, in order, without loss.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -9,52 +9,51 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::house::House;
+use super::internal_caller::InternalCaller;
 use crate::authz::sessions::TemporaryCredentials;
 use crate::sync::lock;
 
-/// CloudWatch Logs' limits for one call, a little below.
+/// A little below CloudWatch Logs' limits for one call.
 const BATCH_EVENTS: usize = 5_000;
 const BATCH_BYTES: usize = 900_000;
-/// The longest line; longer ones are cut into several events.
+/// The longest line; longer ones are split into several events.
 const MAX_LINE: usize = 256 * 1024;
-/// What may wait to be written before the process that writes it is made to wait.
+/// The bytes that may be pending before the writing process is blocked.
 const MAX_WAITING: usize = 4 << 20;
-/// The end of an invocation's log that Invoke gives back.
+/// The bytes of an invocation's log that Invoke returns.
 const TAIL: usize = 4096;
 
-/// The log stream of one process.
-pub(crate) struct LogStream {
-    house: Arc<dyn House>,
+/// Writes the log stream of one process.
+pub(crate) struct LogStreamWriter {
+    internal: Arc<dyn InternalCaller>,
     region: String,
     group: String,
     stream: String,
-    /// As whom it is written. Without a role, which is one that cannot be assumed, the sandbox itself says why; AWS is
-    /// silent then.
+    /// The role that writes. Without an assumable role the sandbox writes the reason itself, where AWS writes nothing.
     role: OnceLock<TemporaryCredentials>,
-    waiting: Mutex<Waiting>,
-    /// One batch is written at a time, so that lines stay in order.
+    waiting: Mutex<PendingEvents>,
+    /// Serialises batches, so that lines stay in order.
     turn: tokio::sync::Mutex<()>,
     pushed: Notify,
     written: Notify,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct PendingEvents {
     events: VecDeque<(i64, String)>,
     bytes: usize,
     last: i64,
     tail: VecDeque<u8>,
-    /// The function is gone: writing on would bring back a log group that its owner has deleted.
+    /// Set when the function is deleted: further writes would recreate a deleted log group.
     abandoned: bool,
 }
 
-impl LogStream {
-    /// A stream named as Lambda names them. It is made with its first line.
-    pub(crate) fn new(house: Arc<dyn House>, region: &str, group: String) -> Arc<Self> {
+impl LogStreamWriter {
+    /// Creates a stream with a name in Lambda's form. The first line creates it in CloudWatch Logs.
+    pub(crate) fn new(internal: Arc<dyn InternalCaller>, region: &str, group: String) -> Arc<Self> {
         let stream = format!("{}/[$LATEST]{}", Utc::now().format("%Y/%m/%d"), uuid::Uuid::new_v4().simple());
         Arc::new(Self {
-            house,
+            internal,
             region: region.to_owned(),
             group,
             stream,
@@ -66,7 +65,7 @@ impl LogStream {
         })
     }
 
-    /// Writes as the function's execution role from now on.
+    /// Sets the function's execution role as the writer.
     pub(crate) fn write_as(&self, role: TemporaryCredentials) {
         let _ = self.role.set(role);
     }
@@ -79,7 +78,7 @@ impl LogStream {
         &self.stream
     }
 
-    /// Writes lines as they come, until the handle is aborted.
+    /// Writes lines in the background until the handle is aborted.
     pub(crate) fn write_in_background(self: &Arc<Self>) -> JoinHandle<()> {
         let stream = self.clone();
         tokio::spawn(async move {
@@ -96,7 +95,7 @@ impl LogStream {
         if waiting.abandoned {
             return;
         }
-        // Never back in time within a stream, whatever the machine's clock does.
+        // Timestamps never go back within a stream, even if the clock does.
         let at = Utc::now().timestamp_millis().max(waiting.last);
         waiting.last = at;
         waiting.tail.extend(text.bytes());
@@ -113,17 +112,17 @@ impl LogStream {
         self.pushed.notify_one();
     }
 
-    /// Begins the tail anew: an invocation starts.
-    pub(crate) fn begin_tail(&self) {
+    /// Clears the tail at the start of an invocation.
+    pub(crate) fn reset_tail(&self) {
         lock(&self.waiting).tail.clear();
     }
 
-    /// The last 4 KB since the tail began.
+    /// The last 4 KB since the last reset.
     pub(crate) fn tail(&self) -> Vec<u8> {
         lock(&self.waiting).tail.iter().copied().collect()
     }
 
-    /// Writes nothing more.
+    /// Discards pending lines and stops writing.
     pub(crate) fn abandon(&self) {
         let mut waiting = lock(&self.waiting);
         waiting.abandoned = true;
@@ -131,8 +130,8 @@ impl LogStream {
         waiting.bytes = 0;
     }
 
-    /// Waits until there is room for more.
-    pub(crate) async fn room(&self) {
+    /// Waits until more lines can be queued.
+    pub(crate) async fn wait_for_capacity(&self) {
         loop {
             let written = self.written.notified();
             if lock(&self.waiting).bytes < MAX_WAITING {
@@ -142,7 +141,7 @@ impl LogStream {
         }
     }
 
-    /// Waits until everything that has been pushed is in CloudWatch Logs.
+    /// Waits until all pushed lines are in CloudWatch Logs.
     pub(crate) async fn flush(&self) {
         let _turn = self.turn.lock().await;
         loop {
@@ -161,7 +160,7 @@ impl LogStream {
         let mut waiting = lock(&self.waiting);
         let (mut count, mut bytes) = (0, 0);
         for (_, line) in waiting.events.iter().take(BATCH_EVENTS) {
-            // 26 bytes an event are counted on top of its text.
+            // CloudWatch Logs counts 26 bytes per event on top of its text.
             if count > 0 && bytes + line.len() + 26 > BATCH_BYTES {
                 break;
             }
@@ -186,7 +185,7 @@ impl LogStream {
                         exists(self.call("CreateLogGroup", group).await)?;
                         exists(self.call("CreateLogStream", stream).await)?;
                     }
-                    made => made?,
+                    created => created?,
                 }
                 self.put_once(batch).await
             }
@@ -201,7 +200,7 @@ impl LogStream {
     }
 
     async fn call(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
-        self.house.log(self.role.get(), &self.region, operation, input).await
+        self.internal.log(self.role.get(), &self.region, operation, input).await
     }
 }
 

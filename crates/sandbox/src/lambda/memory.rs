@@ -1,22 +1,22 @@
-//! A function's memory: how much it uses, and what happens when that is more than it has been given.
+//! A function's memory use and memory limit.
 //!
-//! Linux tells what a process uses; it is looked at every few milliseconds while the function works. Elsewhere nothing can
-//! be known in time without unsafe code: there a function may use what it likes.
+//! On Linux, /proc is sampled every few milliseconds while the function runs. Other systems have no fast source
+//! without unsafe code, so there the limit is not enforced.
 
 use std::time::Duration;
 
 use tokio::time::{Interval, MissedTickBehavior};
 
-/// How often is looked.
-const LOOK: Duration = Duration::from_millis(20);
+/// The interval between samples.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How much a function with this memory may map to write to, in bytes. Between two looks a process could take the whole
-/// machine; the bound is far above its limit, since runtimes map more than they use.
+/// The limit for writable mappings of a function with this memory, in bytes. It bounds growth between two samples,
+/// and is far above the memory limit, since runtimes map more than they use.
 pub(crate) fn mapping_bound(megabytes: u32) -> u64 {
     (u64::from(megabytes) << 20).saturating_mul(4).saturating_add(1 << 30)
 }
 
-/// Watches a process and its children.
+/// Watches the memory of a process and its children.
 #[derive(Debug)]
 pub(crate) struct MemoryWatch {
     pid: Option<u32>,
@@ -28,37 +28,36 @@ pub(crate) struct MemoryWatch {
 }
 
 impl MemoryWatch {
-    /// Watches the process `pid`, which may use `megabytes`.
+    /// Watches the process `pid` with a limit of `megabytes`.
     pub(crate) fn new(pid: Option<u32>, megabytes: u32) -> Self {
-        let mut tick = tokio::time::interval(LOOK);
+        let mut tick = tokio::time::interval(SAMPLE_INTERVAL);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self { pid, limit: u64::from(megabytes) << 10, peak: 0, tick }
     }
 
-    /// Comes back when more is used than may be.
+    /// Returns when the limit is exceeded.
     pub(crate) async fn exceeded(&mut self) {
-        if !system::CAN_LOOK {
+        if !system::SUPPORTED {
             return std::future::pending().await;
         }
         loop {
             self.tick.tick().await;
-            if self.look() {
+            if self.sample() {
                 return;
             }
         }
     }
 
-    /// Whether more is used now than may be.
-    pub(crate) fn look(&mut self) -> bool {
+    /// Samples the memory use; true if it exceeds the limit.
+    pub(crate) fn sample(&mut self) -> bool {
         let Some(usage) = self.pid.and_then(|pid| system::usage(pid, self.limit)) else {
             return false;
         };
         self.peak = self.peak.max(usage.peak);
-        system::CAN_LOOK && usage.held > self.limit
+        system::SUPPORTED && usage.held > self.limit
     }
 
-    /// The most that has been used so far, in MB; never more than there is, as Lambda reports it. 0 where that cannot be
-    /// known.
+    /// The peak so far in MB, at most the limit, as Lambda reports it. 0 where it is unknown.
     pub(crate) fn peak(&self) -> u32 {
         u32::try_from(self.peak.min(self.limit).div_ceil(1024)).unwrap_or(u32::MAX)
     }
@@ -66,9 +65,9 @@ impl MemoryWatch {
 
 /// In kB.
 struct Usage {
-    /// What cannot be taken back: pages of files can, and are not counted.
+    /// Anonymous and shared pages; file pages can be reclaimed and are not counted.
     held: u64,
-    /// The most that was resident.
+    /// The peak resident size.
     peak: u64,
 }
 
@@ -78,32 +77,32 @@ mod system {
 
     use super::Usage;
 
-    pub(super) const CAN_LOOK: bool = true;
+    pub(super) const SUPPORTED: bool = true;
 
     pub(super) fn usage(pid: u32, limit: u64) -> Option<Usage> {
-        let first = Status::read(pid)?;
+        let first = ProcStatus::read(pid)?;
         let (mut held, mut resident) = (first.held, first.resident);
         let children = descendants(pid);
-        for status in children.iter().filter_map(|child| Status::read(*child)) {
+        for status in children.iter().filter_map(|child| ProcStatus::read(*child)) {
             held += status.held;
             resident += status.resident;
         }
-        // What a fork shares with its parent was counted twice. To know it exactly takes the kernel long, so it is asked
-        // only when it matters.
+        // Pages shared by a fork and its parent were counted twice. The exact value is slow to read, so it is read only
+        // above the limit.
         if held > limit && !children.is_empty() {
             held = std::iter::once(&pid).chain(&children).filter_map(|pid| proportional(*pid)).sum();
         }
         Some(Usage { held, peak: first.peak.max(resident) })
     }
 
-    /// What /proc says of one process, in kB.
-    struct Status {
+    /// A process's memory from /proc, in kB.
+    struct ProcStatus {
         held: u64,
         resident: u64,
         peak: u64,
     }
 
-    impl Status {
+    impl ProcStatus {
         fn read(pid: u32) -> Option<Self> {
             let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
             let of = |name: &str| field(&text, name).unwrap_or(0);
@@ -111,7 +110,7 @@ mod system {
         }
     }
 
-    /// A process's share of what it holds together with others.
+    /// A process's proportional share of its pages.
     fn proportional(pid: u32) -> Option<u64> {
         let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
         Some(field(&text, "Pss_Anon:")? + field(&text, "Pss_Shmem:")?)
@@ -122,7 +121,7 @@ mod system {
         value.trim().strip_suffix(" kB")?.trim().parse().ok()
     }
 
-    /// The children of a process, and theirs. One whose parent has ended is not among them any more.
+    /// The descendants of a process, without those whose parent has ended.
     fn descendants(pid: u32) -> Vec<u32> {
         let mut found = Vec::new();
         let mut parents = vec![pid];
@@ -145,10 +144,10 @@ mod system {
 mod system {
     use super::Usage;
 
-    /// No limit here: what is used can only be asked of `ps`, which takes too long to be asked often.
-    pub(super) const CAN_LOOK: bool = false;
+    /// No limit here: `ps` is the only source, and too slow for sampling.
+    pub(super) const SUPPORTED: bool = false;
 
-    /// `ps` knows only what is in use now.
+    /// Current use only, from `ps`.
     pub(super) fn usage(pid: u32, _limit: u64) -> Option<Usage> {
         let output = std::process::Command::new("ps").args(["-o", "rss=", "-p", &pid.to_string()]).output().ok()?;
         let resident = String::from_utf8_lossy(&output.stdout).trim().parse().ok()?;
@@ -161,14 +160,14 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn this_process_uses_something_and_less_than_all() {
+    async fn usage_of_this_process_is_plausible() {
         let own = std::process::id();
         let usage = system::usage(own, u64::MAX).unwrap();
         assert!(usage.held > 0 && usage.peak >= usage.held);
-        let mut small = MemoryWatch { pid: Some(own), limit: 1, peak: 0, tick: tokio::time::interval(LOOK) };
+        let mut small = MemoryWatch { pid: Some(own), limit: 1, peak: 0, tick: tokio::time::interval(SAMPLE_INTERVAL) };
         small.exceeded().await;
         assert_eq!(small.peak(), 1);
         let mut large = MemoryWatch { limit: u64::MAX, ..small };
-        assert!(!large.look());
+        assert!(!large.sample());
     }
 }

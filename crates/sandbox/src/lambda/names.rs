@@ -1,11 +1,11 @@
-//! How a function is named: by name, by ARN, or by a part of an ARN, each with or without a qualifier.
+//! Function names: name, ARN or partial ARN, with or without a qualifier.
 
 use awsim_core::AwsError;
 use serde::{Deserialize, Serialize};
 
 use super::errors;
 
-/// Which function, of which region.
+/// A function's region and name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct FunctionId {
     pub region: String,
@@ -13,21 +13,21 @@ pub(crate) struct FunctionId {
 }
 
 impl FunctionId {
-    /// The function's own ARN, without a qualifier.
+    /// The function's ARN without a qualifier.
     pub(crate) fn arn(&self, account: &str) -> String {
         format!("arn:aws:lambda:{}:{account}:function:{}", self.region, self.name)
     }
 }
 
-/// What a caller named.
+/// A function and qualifier as named by a caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Reference {
+pub(crate) struct FunctionReference {
     pub id: FunctionId,
     pub qualifier: Option<String>,
 }
 
-/// Reads `name`, `name:qualifier`, `account:function:name`, or a whole ARN, seen from `region` of `account`.
-pub(crate) fn parse(text: &str, region: &str, account: &str) -> Result<Reference, AwsError> {
+/// Parses `name`, `name:qualifier`, `account:function:name` or an ARN; `region` and `account` are the defaults.
+pub(crate) fn parse(text: &str, region: &str, account: &str) -> Result<FunctionReference, AwsError> {
     let parts: Vec<&str> = text.split(':').collect();
     let (region, named_account, name, qualifier) = match parts.as_slice() {
         [name] => (region, account, *name, None),
@@ -43,13 +43,13 @@ pub(crate) fn parse(text: &str, region: &str, account: &str) -> Result<Reference
     }
     let id = FunctionId { region: region.to_owned(), name: name.to_owned() };
     if named_account != account {
-        // Another account's function: not ours to see.
+        // Another account's function.
         return Err(errors::function_not_found(&id.arn(named_account)));
     }
-    Ok(Reference { id, qualifier: qualifier.map(str::to_owned) })
+    Ok(FunctionReference { id, qualifier: qualifier.map(str::to_owned) })
 }
 
-/// Whether `name` may be a function's name.
+/// Whether `name` is a valid function name.
 pub(crate) fn is_valid_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_is_named_by_name_partial_arn_or_arn() {
+    fn name_partial_arn_and_arn_are_parsed() {
         let here = ("eu-central-1".to_owned(), "thumb".to_owned(), None);
         assert_eq!(named("thumb"), here);
         assert_eq!(named("000000000000:function:thumb"), here);
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_function_is_refused() {
+    fn invalid_names_are_refused() {
         for text in ["", "a b", "a/b", "..", "arn:aws:s3:::bucket", "a:b:c:d:e:f"] {
             assert_eq!(parse(text, "eu-central-1", ACCOUNT).unwrap_err().code, "ValidationException", "{text}");
         }

@@ -1,4 +1,4 @@
-//! Lambda's operations, Invoke apart: JSON in, JSON out.
+//! Lambda's operations except Invoke.
 
 use std::sync::Arc;
 
@@ -11,41 +11,42 @@ use super::code::Code;
 use super::concurrency;
 use super::errors;
 use super::event_config::{self, EventConfig};
-use super::function::{Function, ImageConfig, LATEST, State, UpdateStatus};
-use super::invoke::{Call, empty, refuse_unless_active};
-use super::names::{self, FunctionId, Reference};
+use super::function::{Function, FunctionState, ImageConfig, LATEST, UpdateStatus};
+use super::invoke::{InvokeRequest, empty, refuse_unless_active};
+use super::names::{self, FunctionId, FunctionReference};
 use super::registry::Lambda;
-use super::request::{self, PackageType, Settings};
-use super::source::{Entry, Given};
+use super::request::{self, FunctionSettings, PackageType};
+use super::source::{CodeSource, ZipEntryPoint};
 use crate::latency::LatencySpan;
 use crate::unsupported_fields;
 
-/// What the state says while a function is being made.
+/// The state reason of a function during creation.
 const CREATING: (&str, &str) = ("Creating", "The function is being created.");
 
-/// What a function may have on AWS and not here.
-const UNHEEDED: [&str; 5] = ["VpcConfig", "DeadLetterConfig", "KMSKeyArn", "FileSystemConfigs", "CodeSigningConfigArn"];
+/// Features of functions that the sandbox does not have.
+const UNSUPPORTED: [&str; 5] =
+    ["VpcConfig", "DeadLetterConfig", "KMSKeyArn", "FileSystemConfigs", "CodeSigningConfigArn"];
 
-/// Where deployment packages can be fetched, without a signature, by who has been given a link.
+/// The path of deployment package downloads, which need no signature.
 pub(crate) const PACKAGE_PATH: &str = "/_sandbox/packages/";
 
-/// An operation's input, and who asks.
-pub(crate) struct Asked<'a> {
+/// An operation's input and request context.
+pub(crate) struct OperationRequest<'a> {
     pub lambda: &'a Arc<Lambda>,
     pub input: &'a Value,
     pub ctx: &'a RequestContext,
 }
 
-impl Asked<'_> {
-    pub(crate) async fn answer(&self, operation: &str) -> Result<Value, AwsError> {
+impl OperationRequest<'_> {
+    pub(crate) async fn handle(&self, operation: &str) -> Result<Value, AwsError> {
         if matches!(operation, "CreateFunction" | "UpdateFunctionConfiguration")
-            && let Some(member) = unsupported_fields::first_set(self.input, &UNHEEDED)
+            && let Some(member) = unsupported_fields::first_set(self.input, &UNSUPPORTED)
         {
             return Err(errors::invalid_parameter(format!("The sandbox's functions do not have {member}.")));
         }
         match operation {
             "CreateFunction" => self.create().await,
-            "GetFunction" => self.whole(),
+            "GetFunction" => self.function_with_code(),
             "GetFunctionConfiguration" => Ok(self.function()?.configuration(self.account())),
             "ListFunctions" => self.list(),
             "ListVersionsByFunction" => self.versions(),
@@ -96,8 +97,8 @@ impl Asked<'_> {
         self.lambda.account()
     }
 
-    /// Which function the request is about.
-    pub(crate) fn reference(&self) -> Result<Reference, AwsError> {
+    /// The function that the request names.
+    pub(crate) fn reference(&self) -> Result<FunctionReference, AwsError> {
         let name = self.input["FunctionName"].as_str().unwrap_or_default();
         let mut reference = names::parse(name, &self.ctx.region, self.account())?;
         if let Some(qualifier) = self.input["Qualifier"].as_str().filter(|text| !text.is_empty()) {
@@ -113,8 +114,8 @@ impl Asked<'_> {
         self.lambda.get(&self.reference()?)
     }
 
-    /// GetFunction's answer.
-    fn whole(&self) -> Result<Value, AwsError> {
+    /// The response of GetFunction.
+    fn function_with_code(&self) -> Result<Value, AwsError> {
         let function = self.function()?;
         let code = match &function.code {
             Code::Image(image) => json!({
@@ -124,14 +125,14 @@ impl Asked<'_> {
             }),
             Code::Zip(zip) => {
                 let token = self.lambda.downloads.link(zip.blob());
-                let location = format!("{}{PACKAGE_PATH}{token}", self.lambda.house.endpoint());
+                let location = format!("{}{PACKAGE_PATH}{token}", self.lambda.internal.endpoint());
                 json!({ "RepositoryType": "S3", "Location": location })
             }
         };
         Ok(function.view(self.account(), code))
     }
 
-    /// Changes the function that the request is about.
+    /// Changes the function that the request names.
     fn change(&self, change: impl FnOnce(&mut Function) -> Result<Value, AwsError>) -> Result<Value, AwsError> {
         let reference = self.reference()?;
         self.lambda.get(&reference)?;
@@ -140,13 +141,13 @@ impl Asked<'_> {
 
     fn reserve(&self) -> Result<Value, AwsError> {
         let id = self.reference()?.id;
-        let others = {
+        let reserved_by_others = {
             let functions = self.lambda.functions();
-            let others = functions.values().filter(|other| other.id.region == id.region && other.id != id);
-            others.filter_map(|other| other.reserved_concurrency).sum()
+            let reserved_by_others = functions.values().filter(|other| other.id.region == id.region && other.id != id);
+            reserved_by_others.filter_map(|other| other.reserved_concurrency).sum()
         };
         self.change(|function| {
-            function.reserved_concurrency = Some(concurrency::reserved(self.input, others)?);
+            function.reserved_concurrency = Some(concurrency::reserved(self.input, reserved_by_others)?);
             Ok(concurrency::view(function.reserved_concurrency))
         })
     }
@@ -168,20 +169,20 @@ impl Asked<'_> {
         let id = self.reference()?.id;
         let package = PackageType::read(self.input)?;
         refuse_publish(self.input)?;
-        let settings = Settings::read(self.input)?;
+        let settings = FunctionSettings::read(self.input)?;
         let tags = request::tags(self.input, self.ctx.internal_bypass)?;
         let architectures = request::architectures(self.input)?;
-        let given = Given::read(&self.input["Code"], package, "creating")?;
+        let code_source = CodeSource::read(&self.input["Code"], package, "creating")?;
         let Some(role) = settings.role.clone() else {
             return Err(errors::validation(
                 "1 validation error detected: Value null at 'role' failed to satisfy constraint: Member must not be null",
             ));
         };
         if self.lambda.functions().contains_key(&id) {
-            return Err(already_there(&id));
+            return Err(already_exists(&id));
         }
         self.check_role(&role, &id.name).await?;
-        let (code, source) = self.lambda.obtain(given, &id.region, request::entry(self.input)).await?;
+        let (code, source) = self.lambda.fetch_code(code_source, &id.region, request::entry(self.input)).await?;
         let mut function = Function {
             role,
             description: String::new(),
@@ -196,7 +197,7 @@ impl Asked<'_> {
             logging: None,
             tags,
             policy: Default::default(),
-            state: State::Pending,
+            state: FunctionState::Pending,
             state_reason: Some(owned(CREATING)),
             update_status: UpdateStatus::InProgress,
             update_reason: Some(owned(CREATING)),
@@ -209,16 +210,16 @@ impl Asked<'_> {
         settings.apply(&mut function);
         let view = function.configuration(self.account());
         match self.lambda.functions().entry(id.clone()) {
-            std::collections::btree_map::Entry::Occupied(_) => return Err(already_there(&id)),
-            std::collections::btree_map::Entry::Vacant(place) => place.insert(function),
+            std::collections::btree_map::Entry::Occupied(_) => return Err(already_exists(&id)),
+            std::collections::btree_map::Entry::Vacant(slot) => slot.insert(function),
         };
-        self.lambda.settle(id, source, LatencySpan::FunctionPending);
+        self.lambda.prepare(id, source, LatencySpan::FunctionPending);
         Ok(with_status(view, 201))
     }
 
     async fn update_configuration(&self) -> Result<Value, AwsError> {
         let id = self.reference()?.id;
-        let settings = Settings::read(self.input)?;
+        let settings = FunctionSettings::read(self.input)?;
         let before = self.function()?;
         check_changeable(&before, self.input)?;
         package_of(&before).refuse_foreign(self.input)?;
@@ -230,7 +231,7 @@ impl Asked<'_> {
             settings.apply(function);
             Ok(self.begin_update(function))
         })?;
-        // Nothing is left to be made ready: the image stays the same.
+        // The image stays the same, so nothing needs to be prepared.
         self.lambda.finish_update(id);
         Ok(view)
     }
@@ -240,17 +241,17 @@ impl Asked<'_> {
         refuse_publish(self.input)?;
         let before = self.function()?;
         check_changeable(&before, self.input)?;
-        let given = Given::read(self.input, package_of(&before), "updating")?;
+        let code_source = CodeSource::read(self.input, package_of(&before), "updating")?;
         let architectures = request::architectures(self.input)?;
         let entry = match &before.code {
-            Code::Zip(zip) => Some(Entry { runtime: zip.runtime.clone(), handler: zip.handler.clone() }),
+            Code::Zip(zip) => Some(ZipEntryPoint { runtime: zip.runtime.clone(), handler: zip.handler.clone() }),
             Code::Image(_) => None,
         };
-        let (code, source) = self.lambda.obtain(given, &id.region, entry).await?;
+        let (code, source) = self.lambda.fetch_code(code_source, &id.region, entry).await?;
         if self.input["DryRun"] == true {
             return Ok(before.configuration(self.account()));
         }
-        // Unpacked first: until then, the function goes on with the code that it has.
+        // Unpacked first; until then the function keeps its code.
         self.lambda
             .images
             .ensure(&source)
@@ -264,11 +265,11 @@ impl Asked<'_> {
             }
             Ok(self.begin_update(function))
         })?;
-        self.lambda.settle(id, source, LatencySpan::FunctionUpdate);
+        self.lambda.prepare(id, source, LatencySpan::FunctionUpdate);
         Ok(view)
     }
 
-    /// Notes that an update has begun, and shows the function as it is then.
+    /// Marks the start of an update, and returns the function's configuration.
     fn begin_update(&self, function: &mut Function) -> Value {
         function.update_status = UpdateStatus::InProgress;
         function.update_reason = Some(owned(CREATING));
@@ -282,7 +283,7 @@ impl Asked<'_> {
         if self.lambda.functions().remove(&reference.id).is_none() {
             return Err(errors::function_not_found(&reference.id.arn(self.account())));
         }
-        self.lambda.gone(&reference.id).await;
+        self.lambda.clean_up_deleted(&reference.id).await;
         Ok(empty(204))
     }
 
@@ -293,7 +294,7 @@ impl Asked<'_> {
                 errors::validation(format!("1 validation error detected: Value '{text}' at 'maxItems'"))
             })?,
         }
-        // Lambda gives 50 at a time, whatever is asked for.
+        // Lambda returns at most 50 per page.
         .min(50);
         let after = self.input["Marker"].as_str().unwrap_or_default();
         let functions = self.lambda.functions();
@@ -303,7 +304,7 @@ impl Asked<'_> {
         let page: Vec<&Function> = here.by_ref().take(most).collect();
         let more = here.next().is_some();
         let mut answer = json!({
-            "Functions": page.iter().map(|function| function.configuration(self.account())).collect::<Vec<_>>(),
+            "FunctionInvoker": page.iter().map(|function| function.configuration(self.account())).collect::<Vec<_>>(),
         });
         if more && let Some(last) = page.last() {
             answer["NextMarker"] = json!(last.id.name);
@@ -365,7 +366,7 @@ impl Asked<'_> {
         })
     }
 
-    /// The operations on tags name their function by ARN.
+    /// Changes a function named by ARN, as the tag operations do.
     fn tagged(&self, change: impl FnOnce(&mut Function) -> Result<Value, AwsError>) -> Result<Value, AwsError> {
         let arn = self.input["Resource"].as_str().unwrap_or_default();
         if !arn.starts_with("arn:") {
@@ -377,7 +378,7 @@ impl Asked<'_> {
         self.lambda.change(&id, change)
     }
 
-    /// All values of a query parameter: awsim's router keeps only the first of several.
+    /// All values of a query parameter; awsim's router keeps only the first.
     fn query(&self, name: &str) -> Vec<String> {
         let query = self.ctx.uri.split_once('?').map_or("", |(_, query)| query);
         let values: Vec<String> = query
@@ -392,14 +393,14 @@ impl Asked<'_> {
         }
     }
 
-    fn call(&self) -> Result<Call, AwsError> {
+    fn call(&self) -> Result<InvokeRequest, AwsError> {
         super::wire::call(self)
     }
 
-    /// The role must exist and trust Lambda by now. A role that was made just before may need a moment on AWS.
+    /// Checks that the role exists and trusts Lambda. On AWS a new role may need a moment.
     async fn check_role(&self, role: &str, session: &str) -> Result<(), AwsError> {
         self.lambda
-            .house
+            .internal
             .assume_role(role, session)
             .await
             .map(|_| ())
@@ -415,7 +416,7 @@ fn package_of(function: &Function) -> PackageType {
 }
 
 fn check_changeable(function: &Function, input: &Value) -> Result<(), AwsError> {
-    if function.state == State::Pending {
+    if function.state == FunctionState::Pending {
         refuse_unless_active(function)?;
     }
     if function.update_status == UpdateStatus::InProgress {
@@ -432,13 +433,13 @@ fn check_changeable(function: &Function, input: &Value) -> Result<(), AwsError> 
 
 fn refuse_publish(input: &Value) -> Result<(), AwsError> {
     if input["Publish"] == true {
-        // Versions that do not exist must not be promised.
+        // Versions are not supported, so they are refused.
         return Err(errors::invalid_parameter("The sandbox has no published versions: use Publish=false."));
     }
     Ok(())
 }
 
-fn already_there(id: &FunctionId) -> AwsError {
+fn already_exists(id: &FunctionId) -> AwsError {
     errors::conflict(format!("Function already exist: {}", id.name))
 }
 

@@ -1,4 +1,4 @@
-//! Deployment packages: zips that come with a request or from S3, checked as Lambda checks them, and unpacked.
+//! Deployment packages: zips from a request or from S3, checked like on Lambda and unpacked.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufReader, Read};
@@ -11,9 +11,9 @@ use zip::result::ZipError;
 
 use super::errors;
 
-/// All files together, unpacked.
+/// The limit for all unpacked files, in bytes.
 const MAX_UNPACKED: u64 = 262_144_000;
-/// A zip with more entries than that is an attack rather than a function.
+/// The limit of entries; more means an attack.
 const MAX_ENTRIES: usize = 100_000;
 
 /// Why a zip cannot be a function's code.
@@ -40,7 +40,7 @@ impl From<PackageError> for AwsError {
     }
 }
 
-/// Refuses what is no zip or too large, before anything is made of it.
+/// Refuses files that are no zip or too large.
 pub(crate) fn check(zip: &Path) -> Result<(), PackageError> {
     let archive = ZipArchive::new(BufReader::new(File::open(zip)?))?;
     let declared = archive.decompressed_size().unwrap_or(0);
@@ -50,24 +50,24 @@ pub(crate) fn check(zip: &Path) -> Result<(), PackageError> {
     Ok(())
 }
 
-/// Unpacks a zip into `root`, as Lambda lays it out.
+/// Unpacks a zip into `root` in Lambda's layout.
 pub(crate) fn unpack(zip: &Path, root: &Path) -> Result<(), PackageError> {
     let task = root.join("var/task");
     fs::create_dir_all(&task)?;
     fs::create_dir_all(root.join("var/runtime"))?;
     let mut archive = ZipArchive::new(BufReader::new(File::open(zip)?))?;
-    // What a zip says of its sizes need not be true.
+    // Declared sizes may be wrong.
     let mut left = MAX_UNPACKED;
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index)?;
-        // A name that leads out of the directory is left out, and links with it.
+        // Skips names outside the directory, and links.
         let Some(path) = entry.enclosed_name().map(|name| task.join(name)) else {
             continue;
         };
         if entry.is_dir() {
             fs::create_dir_all(&path)?;
         } else if entry.is_file() {
-            let mut file = File::create(beneath(path)?)?;
+            let mut file = File::create(with_parents(path)?)?;
             let written = io::copy(&mut entry.by_ref().take(left + 1), &mut file)?;
             left = left.checked_sub(written).ok_or(PackageError::TooLarge)?;
             if let Some(mode) = entry.unix_mode() {
@@ -78,8 +78,8 @@ pub(crate) fn unpack(zip: &Path, root: &Path) -> Result<(), PackageError> {
     Ok(())
 }
 
-/// The path, once the directories above it are there.
-fn beneath(path: PathBuf) -> io::Result<PathBuf> {
+/// Creates the directories above the path, and returns it.
+fn with_parents(path: PathBuf) -> io::Result<PathBuf> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_becomes_var_task_and_nothing_else() {
+    fn package_is_unpacked_to_var_task_only() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("root");
         let package = zip(&[("index.py", "a"), ("lib/b.py", "b"), ("../out", "evil"), ("/abs", "evil")]);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn unpack_makes_no_links_and_follows_none() {
+    fn unpack_creates_and_follows_no_links() {
         let dir = tempfile::tempdir().unwrap();
         let (root, outside) = (dir.path().join("root"), dir.path().join("outside"));
         fs::create_dir(&outside).unwrap();
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_zip_is_refused_in_lambdas_words() {
+    fn invalid_zip_is_refused_with_lambda_message() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"no zip").unwrap();
         let error = AwsError::from(check(file.path()).unwrap_err());

@@ -1,4 +1,4 @@
-//! Lambda.
+//! The permissions that Lambda operations require.
 
 use awsim_core::RequestContext;
 use serde_json::Value;
@@ -11,7 +11,7 @@ pub(crate) fn of_call(operation: &str, input: &Value, context: &RequestContext) 
         "Invoke" | "InvokeAsync" | "InvokeWithResponseStream" => "lambda:InvokeFunction".to_owned(),
         operation => format!("lambda:{operation}"),
     };
-    // The operations on tags name their function by `Resource` alone.
+    // The tag operations name their function in `Resource`.
     let by_arn = matches!(operation, "TagResource" | "UntagResource" | "ListTags");
     let named = text(input, if by_arn { "Resource" } else { "FunctionName" });
     let function = named.map_or_else(|| "*".to_owned(), |name| arn(name, context));
@@ -30,7 +30,7 @@ pub(crate) fn of_call(operation: &str, input: &Value, context: &RequestContext) 
         _ => None,
     };
     needs.extend(image.into_iter().flat_map(of_image));
-    // A zip is fetched on behalf of who names it.
+    // A zip is fetched with the caller's permissions.
     let zip = if operation == "CreateFunction" { &input["Code"] } else { input };
     if matches!(operation, "CreateFunction" | "UpdateFunctionCode")
         && let (Some(bucket), Some(key)) = (text(zip, "S3Bucket"), text(zip, "S3Key"))
@@ -40,15 +40,14 @@ pub(crate) fn of_call(operation: &str, input: &Value, context: &RequestContext) 
     needs
 }
 
-/// Lambda reads an image as its caller, and sees to it that it may read it later: it looks at the repository's policy
-/// and adds itself to it.
+/// The permissions for an image: Lambda reads it as the caller, and adds itself to the repository's policy.
 fn of_image(uri: &str) -> Vec<RequiredPermission> {
     let Some((host, path)) = uri.split_once('/') else { return Vec::new() };
     let mut labels = host.split('.');
     let (Some(account), Some("dkr"), Some("ecr"), Some(region)) =
         (labels.next(), labels.next(), labels.next(), labels.next())
     else {
-        // Not ECR's: Lambda will say so itself.
+        // Not an ECR URI; Lambda refuses it later.
         return Vec::new();
     };
     let name = path.split(['@', ':']).next().unwrap_or(path);

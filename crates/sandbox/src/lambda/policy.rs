@@ -1,4 +1,4 @@
-//! A function's resource policy: its statements as AddPermission forms them, and what they allow.
+//! A function's resource policy: AddPermission's statements and their evaluation.
 
 use awsim_core::AwsError;
 use serde::{Deserialize, Serialize};
@@ -6,14 +6,14 @@ use serde_json::{Map, Value, json};
 
 use super::errors;
 
-/// A function's resource policy. Statements are kept as the JSON that they are shown as.
+/// A function's resource policy. Statements are kept as JSON.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct ResourcePolicy {
     statements: Vec<Value>,
     revision: String,
 }
 
-/// Who wants to invoke.
+/// The caller of an invocation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Invoker<'a> {
     /// A service principal, such as `s3.amazonaws.com`.
@@ -27,13 +27,13 @@ impl ResourcePolicy {
         self.statements.is_empty()
     }
 
-    /// The answer of GetPolicy.
+    /// The response of GetPolicy.
     pub(crate) fn document(&self) -> Value {
         let policy = json!({ "Version": "2012-10-17", "Id": "default", "Statement": self.statements });
         json!({ "Policy": policy.to_string(), "RevisionId": self.revision })
     }
 
-    /// AddPermission: the new statement.
+    /// Adds a permission and returns the new statement.
     pub(crate) fn add(&mut self, input: &Value, function_arn: &str) -> Result<Value, AwsError> {
         self.check_revision(input)?;
         let statement = statement(input, function_arn)?;
@@ -49,7 +49,7 @@ impl ResourcePolicy {
         Ok(statement)
     }
 
-    /// RemovePermission.
+    /// Removes a permission.
     pub(crate) fn remove(&mut self, sid: &str, input: &Value) -> Result<(), AwsError> {
         self.check_revision(input)?;
         let before = self.statements.len();
@@ -143,7 +143,7 @@ fn principal_matches(principal: &Value, service: &str) -> bool {
     principal == "*" || principal["Service"] == service
 }
 
-/// Condition keys are compared without regard to case; one that is not known does not hold.
+/// Evaluates conditions. Keys are case-insensitive; an unknown key does not match.
 fn conditions_hold(condition: &Value, invoker: Invoker<'_>) -> bool {
     let Some(operators) = condition.as_object() else {
         return true;
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_permission_becomes_the_statement_that_aws_forms() {
+    fn add_creates_statement_in_aws_form() {
         let mut policy = ResourcePolicy::default();
         let statement = policy.add(&permission(), ARN).unwrap();
         assert_eq!(
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_is_named_may_invoke() {
+    fn only_named_principal_and_source_may_invoke() {
         let mut policy = ResourcePolicy::default();
         assert!(!allows(&policy, "s3.amazonaws.com", BUCKET, "000000000000"));
         policy.add(&permission(), ARN).unwrap();
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_permission_for_something_else_does_not_allow_invoking() {
+    fn permission_for_other_action_does_not_allow_invoke() {
         let mut policy = ResourcePolicy::default();
         let mut input = permission();
         input["Action"] = json!("lambda:GetFunction");
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_id_is_used_once_and_must_exist_to_be_removed() {
+    fn statement_ids_are_unique_and_required_for_removal() {
         let mut policy = ResourcePolicy::default();
         policy.add(&permission(), ARN).unwrap();
         assert_eq!(policy.add(&permission(), ARN).unwrap_err().code, "ResourceConflictException");

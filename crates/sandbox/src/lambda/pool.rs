@@ -1,4 +1,4 @@
-//! The processes of all functions: warm ones are used again, only so many work at once, and none outlives its function.
+//! The pool of all functions' processes: warm ones are reused, their number is limited, and none outlives its function.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -7,71 +7,71 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore, watch};
 
+use super::execution_environment::{ExecutionEnvironment, Invocation, InvocationOutcome, TEMPORARY};
 use super::function::Function;
-use super::house::House;
-use super::instance::{Finished, Instance, Invocation, TEMPORARY};
+use super::internal_caller::InternalCaller;
 use super::leftovers::Leftovers;
 use super::names::FunctionId;
 use crate::latency::LatencySpan;
 use crate::storage::tree;
 use crate::sync::lock;
 
-/// How long invocations may still take when the sandbox ends.
+/// How long running invocations may take when the sandbox shuts down.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How many processes there may be, and how long they are kept.
+/// The limits of the pool.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    /// At work at once, and alive at once.
+pub(crate) struct PoolLimits {
+    /// The maximum number of processes, busy or idle.
     pub processes: usize,
-    /// How long a process is kept without an event.
+    /// How long an idle process is kept.
     pub idle: Duration,
 }
 
-impl Default for Limits {
+impl Default for PoolLimits {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self { processes: (cores * 2).max(2), idle: Duration::from_secs(5 * 60) }
     }
 }
 
-/// Where a function's record and its unpacked image are, as of now.
+/// Looks up a function's current record and the path of its unpacked image.
 pub(crate) type Lookup<'a> = &'a (dyn Fn() -> Option<(Function, PathBuf)> + Send + Sync);
 
 /// The processes of all functions.
 pub(crate) struct Pool {
-    house: Arc<dyn House>,
-    limits: Limits,
+    internal: Arc<dyn InternalCaller>,
+    limits: PoolLimits,
     leftovers: Leftovers,
     slots: Semaphore,
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
     left: Notify,
 }
 
 #[derive(Default)]
-struct State {
-    /// The longest idle first.
-    idle: Vec<Idle>,
-    working: HashMap<u64, Working>,
+struct PoolState {
+    /// Ordered by idle time, longest first.
+    idle: Vec<IdleEnvironment>,
+    working: HashMap<u64, ActiveInvocation>,
     tickets: u64,
 }
 
-struct Idle {
-    instance: Instance,
+struct IdleEnvironment {
+    environment: ExecutionEnvironment,
     since: Instant,
     ticket: u64,
 }
 
-struct Working {
+struct ActiveInvocation {
     function: FunctionId,
     stop: watch::Sender<bool>,
 }
 
 impl Pool {
-    pub(crate) fn new(house: Arc<dyn House>, limits: Limits) -> Arc<Self> {
-        let leftovers = Leftovers::of(&house.directory());
+    pub(crate) fn new(internal: Arc<dyn InternalCaller>, limits: PoolLimits) -> Arc<Self> {
+        let leftovers = Leftovers::of(&internal.directory());
         Arc::new(Self {
-            house,
+            internal,
             limits,
             leftovers,
             slots: Semaphore::new(limits.processes),
@@ -80,124 +80,123 @@ impl Pool {
         })
     }
 
-    /// Ends the processes that an earlier sandbox has left, and removes their temporary files.
+    /// Kills the processes left by an earlier sandbox, and deletes their temporary files.
     pub(crate) fn clear_leftovers(&self) {
         self.leftovers.reap();
-        // What cannot be removed costs only space.
-        let _ = tree::remove(&self.house.directory(), TEMPORARY);
+        // Files that cannot be deleted only cost space.
+        let _ = tree::remove(&self.internal.directory(), TEMPORARY);
     }
 
-    /// Lets `function` work on an event, as soon as there is room. `lookup` is asked when there is: what counts is what
-    /// the function is then.
+    /// Invokes a function as soon as a slot is free. `lookup` is called then, since the function may have changed.
     pub(crate) async fn invoke(
         self: &Arc<Self>,
         id: &FunctionId,
         invocation: &Invocation,
         lookup: Lookup<'_>,
-    ) -> Finished {
+    ) -> InvocationOutcome {
         let Ok(_slot) = self.slots.acquire().await else {
-            return Finished::stopped();
+            return InvocationOutcome::stopped();
         };
-        // First registered, then looked up: a deletion in between sees one or the other.
-        let (_ticket, mut stop) = self.enter(id);
+        // Register before the lookup, so that a concurrent deletion sees one or the other.
+        let (_ticket, mut stop) = self.register(id);
         let Some((function, root)) = lookup() else {
-            return Finished::stopped();
+            return InvocationOutcome::stopped();
         };
         let stopped = async move {
-            // The sender lives as long as the ticket.
+            // The sender is dropped with the ticket.
             let _ = stop.wait_for(|stop| *stop).await;
         };
         tokio::pin!(stopped);
 
-        let mut instance = match self.take(&function).await {
-            Some(instance) => instance,
+        let mut environment = match self.take(&function).await {
+            Some(environment) => environment,
             None => {
-                self.make_room().await;
-                self.house.latencies().wait(LatencySpan::ColdStart).await;
-                let start = Instance::start(&self.house, &function, &root, &self.leftovers, invocation);
+                self.evict_idle().await;
+                self.internal.latencies().wait(LatencySpan::ColdStart).await;
+                let start = ExecutionEnvironment::start(&self.internal, &function, &root, &self.leftovers, invocation);
                 match start.await {
-                    Ok(instance) => instance,
-                    Err(finished) => return finished,
+                    Ok(environment) => environment,
+                    Err(outcome) => return outcome,
                 }
             }
         };
-        let arn = id.arn(self.house.account());
-        let finished = tokio::select! {
+        let arn = id.arn(self.internal.account());
+        let outcome = tokio::select! {
             biased;
             () = &mut stopped => None,
-            finished = instance.perform(&function, &arn, invocation) => Some(finished),
+            outcome = environment.invoke(&function, &arn, invocation) => Some(outcome),
         };
-        let Some(finished) = finished else {
-            instance.discard().await;
-            return Finished::stopped();
+        let Some(outcome) = outcome else {
+            environment.discard().await;
+            return InvocationOutcome::stopped();
         };
         match lookup() {
-            Some((now, _)) if instance.is_usable(&now.revision) => self.park(instance),
-            Some(_) => instance.retire().await,
-            None => instance.discard().await,
+            Some((now, _)) if environment.is_usable(&now.revision) => self.keep_idle(environment),
+            Some(_) => environment.retire().await,
+            None => environment.discard().await,
         }
-        finished
+        outcome
     }
 
-    fn enter(self: &Arc<Self>, function: &FunctionId) -> (Ticket, watch::Receiver<bool>) {
+    fn register(self: &Arc<Self>, function: &FunctionId) -> (InvocationTicket, watch::Receiver<bool>) {
         let (stop, stopped) = watch::channel(false);
         let mut state = lock(&self.state);
         state.tickets += 1;
         let number = state.tickets;
-        state.working.insert(number, Working { function: function.clone(), stop });
-        (Ticket { pool: self.clone(), number }, stopped)
+        state.working.insert(number, ActiveInvocation { function: function.clone(), stop });
+        (InvocationTicket { pool: self.clone(), number }, stopped)
     }
 
-    /// A warm process of the function as it is now: the one used last, since it is the likeliest to be kept in memory.
-    async fn take(&self, function: &Function) -> Option<Instance> {
+    /// Takes a warm process of the function's current revision: the last used, which is most likely still in memory.
+    async fn take(&self, function: &Function) -> Option<ExecutionEnvironment> {
         let (found, stale) = {
             let mut state = lock(&self.state);
             let mut stale = Vec::new();
             let mut found = None;
-            while let Some(at) = state.idle.iter().rposition(|idle| idle.instance.function == function.id) {
-                let mut instance = state.idle.remove(at).instance;
-                if instance.is_usable(&function.revision) {
-                    found = Some(instance);
+            while let Some(at) = state.idle.iter().rposition(|idle| idle.environment.function == function.id) {
+                let mut environment = state.idle.remove(at).environment;
+                if environment.is_usable(&function.revision) {
+                    found = Some(environment);
                     break;
                 }
-                stale.push(instance);
+                stale.push(environment);
             }
             (found, stale)
         };
-        for instance in stale {
-            instance.retire().await;
+        for environment in stale {
+            environment.retire().await;
         }
         found
     }
 
-    /// Keeps the number of processes within its limit: the one that has been idle longest gives way.
-    async fn make_room(&self) {
+    /// Ends the longest idle processes while the pool is over its limit.
+    async fn evict_idle(&self) {
         loop {
             let surplus = {
                 let mut state = lock(&self.state);
                 let over = state.idle.len() + state.working.len() > self.limits.processes;
-                (over && !state.idle.is_empty()).then(|| state.idle.remove(0).instance)
+                (over && !state.idle.is_empty()).then(|| state.idle.remove(0).environment)
             };
             match surplus {
-                Some(instance) => instance.retire().await,
+                Some(environment) => environment.retire().await,
                 None => return,
             }
         }
     }
 
-    fn park(self: &Arc<Self>, instance: Instance) {
+    fn keep_idle(self: &Arc<Self>, environment: ExecutionEnvironment) {
         let ticket = {
             let mut state = lock(&self.state);
             if self.slots.is_closed() {
-                // Dropping it kills it: nobody would come for it any more.
+                // The pool is closed: dropping the environment kills its process.
                 return;
             }
             state.tickets += 1;
             let ticket = state.tickets;
-            state.idle.push(Idle { instance, since: Instant::now(), ticket });
+            state.idle.push(IdleEnvironment { environment, since: Instant::now(), ticket });
             ticket
         };
-        let idle = self.house.latencies().scaled(self.limits.idle);
+        let idle = self.internal.latencies().scaled(self.limits.idle);
         let pool = Arc::downgrade(self);
         tokio::spawn(async move {
             tokio::time::sleep(idle).await;
@@ -207,32 +206,32 @@ impl Pool {
         });
     }
 
-    /// Ends warm processes of a function that has changed. Those at work end with their event.
+    /// Ends idle processes of a changed function. Busy ones end after their event.
     pub(crate) async fn refresh(&self, function: &FunctionId) {
-        self.remove_idle(|idle| idle.instance.function == *function, false).await;
+        self.remove_idle(|idle| idle.environment.function == *function, false).await;
     }
 
-    /// Ends every process of a function that is gone, and returns when none is left and nothing is written any more.
+    /// Ends every process of a deleted function, and returns when all have ended and nothing more is written.
     pub(crate) async fn stop(&self, function: &FunctionId) {
         self.stop_where(|id| id == function).await;
     }
 
-    /// Ends everything. Nothing is started afterwards; what is being worked on may end within [`GRACE`], so that a
-    /// command that leaves with its result in hand does not cut off the end of the log.
+    /// Ends all processes and starts no new ones. Running invocations get [`GRACE`] to finish, so that a command that
+    /// exits with its result does not cut off the log.
     pub(crate) async fn shut_down(&self) {
         self.slots.close();
         self.remove_idle(|_| true, false).await;
-        // Too late is no error: the rest is stopped.
+        // After the grace period, the rest is stopped.
         let _ = tokio::time::timeout(GRACE, self.quiet()).await;
         self.stop_where(|_| true).await;
     }
 
-    /// Whether the sandbox is going down.
+    /// Whether the sandbox is shutting down.
     pub(crate) fn is_closed(&self) -> bool {
         self.slots.is_closed()
     }
 
-    /// Waits until nothing is being worked on.
+    /// Waits until no invocation is running.
     async fn quiet(&self) {
         loop {
             let left = self.left.notified();
@@ -250,7 +249,7 @@ impl Pool {
             let left = self.left.notified();
             tokio::pin!(left);
             left.as_mut().enable();
-            self.remove_idle(|idle| which(&idle.instance.function), true).await;
+            self.remove_idle(|idle| which(&idle.environment.function), true).await;
             let busy = {
                 let state = lock(&self.state);
                 let meant: Vec<_> = state.working.values().filter(|working| which(&working.function)).collect();
@@ -266,8 +265,8 @@ impl Pool {
         }
     }
 
-    async fn remove_idle(&self, which: impl Fn(&Idle) -> bool, discard: bool) {
-        let removed: Vec<Idle> = {
+    async fn remove_idle(&self, which: impl Fn(&IdleEnvironment) -> bool, discard: bool) {
+        let removed: Vec<IdleEnvironment> = {
             let mut state = lock(&self.state);
             let (removed, kept) = std::mem::take(&mut state.idle).into_iter().partition(which);
             state.idle = kept;
@@ -275,27 +274,27 @@ impl Pool {
         };
         for idle in removed {
             if discard {
-                idle.instance.discard().await;
+                idle.environment.discard().await;
             } else {
-                idle.instance.retire().await;
+                idle.environment.retire().await;
             }
         }
     }
 
-    /// How many processes wait for an event.
+    /// The number of idle processes.
     #[cfg(test)]
     pub(crate) fn idle_count(&self) -> usize {
         lock(&self.state).idle.len()
     }
 }
 
-/// Takes an invocation off the list when it is over, however it ends.
-struct Ticket {
+/// Removes an invocation from the pool's list when dropped.
+struct InvocationTicket {
     pool: Arc<Pool>,
     number: u64,
 }
 
-impl Drop for Ticket {
+impl Drop for InvocationTicket {
     fn drop(&mut self) {
         lock(&self.pool.state).working.remove(&self.number);
         self.pool.left.notify_waiters();

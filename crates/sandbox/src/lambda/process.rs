@@ -1,4 +1,4 @@
-//! A function's operating system process: its command, its environment, its output, its end.
+//! A function's operating system process: command, environment, output, exit.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use super::code::{Code, ImageCode, ZipCode};
 use super::function::Function;
 use super::leftovers::Leftovers;
-use super::log_stream::LogStream;
+use super::log_stream::LogStreamWriter;
 use super::memory::{MemoryWatch, mapping_bound};
 use super::python;
 use super::rootfs;
@@ -27,24 +27,24 @@ use crate::authz::sessions::TemporaryCredentials;
 use crate::marked_processes::{ProcessMark, kill_marked};
 use crate::sync::lock;
 
-/// Where programs are looked for in an image that does not say.
+/// The search path of an image without `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin:/opt/bin";
-/// What is read at once before others get their turn.
+/// The bytes read before other tasks run.
 const PUMP: usize = 1 << 20;
 
-/// The variable with the process's log stream, which it shares with no other.
+/// The variable with the process's log stream, unique to the process.
 const LOG_STREAM: &str = "AWS_LAMBDA_LOG_STREAM_NAME";
 
-/// FunctionInvoker give way to the sandbox: events at work must not make its answers late.
+/// FunctionInvoker run at lower priority, so that they do not delay the sandbox's responses.
 const NICE: i32 = 5;
-/// How long is waited at most, at once, for a program that is busy.
+/// The longest delay between attempts to start a busy program.
 const MAX_BUSY: Duration = Duration::from_millis(500);
 
-/// What a process is started with.
+/// The parameters of a process start.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Launch {
     pub program: PathBuf,
-    /// As the image calls it, and its arguments.
+    /// The program as named by the image, and its arguments.
     pub argv: Vec<String>,
     pub directory: PathBuf,
     pub environment: BTreeMap<String, String>,
@@ -52,7 +52,7 @@ pub(crate) struct Launch {
     pub memory_size: u32,
 }
 
-/// Why there is nothing to start, in the words of Lambda's log.
+/// A failed start. The message has the form of Lambda's log.
 #[derive(Debug, thiserror::Error)]
 #[error("fork/exec {program}: {reason}")]
 pub(crate) struct LaunchError {
@@ -60,33 +60,33 @@ pub(crate) struct LaunchError {
     reason: String,
 }
 
-/// What a process learns from its surroundings.
-pub(crate) struct Surroundings<'a> {
+/// The sandbox's values for a process's environment.
+pub(crate) struct LaunchContext<'a> {
     pub runtime_api: String,
     pub log_group: &'a str,
     pub log_stream: &'a str,
     pub endpoint: &'a str,
-    /// A directory of the process's own.
+    /// The process's own directory.
     pub temporary: &'a Path,
     pub credentials: &'a TemporaryCredentials,
 }
 
 impl Launch {
-    /// What the process and everything that it starts are found by: no other process has its log stream.
+    /// The mark by which the process and its children are found.
     fn mark(&self) -> ProcessMark {
         let stream = self.environment.get(LOG_STREAM).map_or("", String::as_str);
         ProcessMark::new(LOG_STREAM, stream, mapping_bound(self.memory_size))
     }
 
-    /// The command of `function`, whose code is unpacked at `root`.
+    /// Creates the command of `function`, whose code is unpacked at `root`.
     pub(crate) async fn new(
         function: &Function,
         root: &Path,
-        surroundings: &Surroundings<'_>,
+        context: &LaunchContext<'_>,
     ) -> Result<Self, LaunchError> {
         match &function.code {
-            Code::Image(image) => Self::of_image(function, image, root, surroundings),
-            Code::Zip(zip) => Self::of_zip(function, zip, root, surroundings).await,
+            Code::Image(image) => Self::of_image(function, image, root, context),
+            Code::Zip(zip) => Self::of_zip(function, zip, root, context).await,
         }
     }
 
@@ -94,7 +94,7 @@ impl Launch {
         function: &Function,
         zip: &ZipCode,
         root: &Path,
-        surroundings: &Surroundings<'_>,
+        context: &LaunchContext<'_>,
     ) -> Result<Self, LaunchError> {
         let Some(interpreter) = thumbctl_platform::python::interpreter().await else {
             return Err(LaunchError {
@@ -102,7 +102,7 @@ impl Launch {
                 reason: "this machine has no python3 on its PATH".to_owned(),
             });
         };
-        let mut environment = environment(function, root, &zip.handler, surroundings);
+        let mut environment = environment(function, root, &zip.handler, context);
         environment.insert("AWS_EXECUTION_ENV".to_owned(), format!("AWS_Lambda_{}", zip.runtime));
         Ok(Self {
             program: interpreter.to_owned(),
@@ -117,10 +117,10 @@ impl Launch {
         function: &Function,
         image: &ImageCode,
         root: &Path,
-        surroundings: &Surroundings<'_>,
+        context: &LaunchContext<'_>,
     ) -> Result<Self, LaunchError> {
         let overrides = &function.image_config;
-        // As docker does: an entry point of one's own drops the image's command too.
+        // Like docker: overriding the entry point drops the image's command.
         let (entrypoint, cmd) = match (overrides.entrypoint.is_empty(), overrides.command.is_empty()) {
             (true, true) => (&image.entrypoint, &image.cmd),
             (true, false) => (&image.entrypoint, &overrides.command),
@@ -128,7 +128,7 @@ impl Launch {
         };
         let argv: Vec<String> = entrypoint.iter().chain(cmd).cloned().collect();
         let handler = cmd.first().map_or("", String::as_str);
-        let environment = environment(function, root, handler, surroundings);
+        let environment = environment(function, root, handler, context);
 
         let directory = overrides.working_directory.as_deref().unwrap_or(&image.working_dir);
         let directory = Path::new(if directory.is_empty() { "/" } else { directory });
@@ -159,19 +159,18 @@ impl Launch {
             return Err(failed(reason));
         };
         let directory = rootfs::resolve(root, directory).map_err(|cause| failed(&cause.to_string()))?;
-        // A working directory that the image does not have is made by Lambda, too.
+        // Lambda, too, creates a working directory that the image lacks.
         std::fs::create_dir_all(&directory).map_err(|cause| failed(&cause.to_string()))?;
         Ok(Self { program, argv, directory, environment, memory_size: function.memory_size })
     }
 }
 
-/// Exactly what the process sees: what Lambda sets, what the image says, what the function is configured with, and
-/// nothing of the sandbox's own.
+/// The process's complete environment: Lambda's variables, the image's and the function's, none of the sandbox's own.
 fn environment(
     function: &Function,
     root: &Path,
     handler: &str,
-    surroundings: &Surroundings<'_>,
+    context: &LaunchContext<'_>,
 ) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
     let mut set = |name: &str, value: &str| {
@@ -180,11 +179,10 @@ fn environment(
     set("PATH", DEFAULT_PATH);
     set("LANG", "en_US.UTF-8");
     set("TZ", ":UTC");
-    // The one variable that only the sandbox sets: the SDKs' own way to be told where the cloud is.
-    set("AWS_ENDPOINT_URL", surroundings.endpoint);
-    // A function cannot have a /tmp of its own without a root directory of its own; what asks for a place for temporary
-    // files is given one.
-    set("TMPDIR", &surroundings.temporary.to_string_lossy());
+    // Only the sandbox sets this: the SDKs' own variable for an endpoint.
+    set("AWS_ENDPOINT_URL", context.endpoint);
+    // Without its own root directory the process has no own /tmp; programs that respect TMPDIR get a private one.
+    set("TMPDIR", &context.temporary.to_string_lossy());
     if let Code::Image(image) = &function.code {
         for (name, value) in image.env.iter().filter_map(|variable| variable.split_once('=')) {
             set(name, value);
@@ -196,47 +194,50 @@ fn environment(
     set("_HANDLER", handler);
     set("AWS_REGION", &function.id.region);
     set("AWS_DEFAULT_REGION", &function.id.region);
-    set("AWS_ACCESS_KEY_ID", &surroundings.credentials.access_key);
-    set("AWS_SECRET_ACCESS_KEY", &surroundings.credentials.secret_key);
-    set("AWS_SESSION_TOKEN", &surroundings.credentials.session_token);
+    set("AWS_ACCESS_KEY_ID", &context.credentials.access_key);
+    set("AWS_SECRET_ACCESS_KEY", &context.credentials.secret_key);
+    set("AWS_SESSION_TOKEN", &context.credentials.session_token);
     set("AWS_LAMBDA_FUNCTION_NAME", &function.id.name);
     set("AWS_LAMBDA_FUNCTION_VERSION", super::function::LATEST);
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &function.memory_size.to_string());
     set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
-    set("AWS_LAMBDA_LOG_GROUP_NAME", surroundings.log_group);
-    set(LOG_STREAM, surroundings.log_stream);
-    set("AWS_LAMBDA_RUNTIME_API", &surroundings.runtime_api);
-    // Lambda says /var/task and /var/runtime. The process has no root directory of its own here, so it is told where
-    // these really are.
+    set("AWS_LAMBDA_LOG_GROUP_NAME", context.log_group);
+    set(LOG_STREAM, context.log_stream);
+    set("AWS_LAMBDA_RUNTIME_API", &context.runtime_api);
+    // On Lambda these are /var/task and /var/runtime; the process has no root directory of its own here.
     set("LAMBDA_TASK_ROOT", &root.join("var/task").to_string_lossy());
     set("LAMBDA_RUNTIME_DIR", &root.join("var/runtime").to_string_lossy());
     environment
 }
 
-/// A running process, in a process group of its own. Dropped, it is killed with all that it has started.
+/// A running process in its own process group. Dropping it kills the process and its children.
 pub(crate) struct Process {
     child: Child,
     group: Option<Pid>,
     output: Arc<Output>,
     reader: JoinHandle<()>,
     leftovers: Leftovers,
-    /// What everything that the process starts is found by.
+    /// The mark of the process and its children.
     mark: ProcessMark,
     memory: MemoryWatch,
 }
 
-/// Why a process works no more.
+/// Why a process stopped handling events.
 #[derive(Debug)]
-pub(crate) enum Departure {
-    /// It has ended, and how.
+pub(crate) enum ProcessEnd {
+    /// It exited, with a description.
     Ended(String),
-    /// It uses more memory than it has been given.
+    /// It exceeded its memory limit.
     OutOfMemory,
 }
 
 impl Process {
-    /// Starts it. What it writes goes to `log`.
-    pub(crate) async fn start(launch: &Launch, log: Arc<LogStream>, leftovers: Leftovers) -> Result<Self, LaunchError> {
+    /// Starts the process. Its output goes to `log`.
+    pub(crate) async fn start(
+        launch: &Launch,
+        log: Arc<LogStreamWriter>,
+        leftovers: Leftovers,
+    ) -> Result<Self, LaunchError> {
         let failed = |cause: io::Error| LaunchError {
             program: launch.argv[0].clone(),
             reason: match cause.raw_os_error() {
@@ -244,7 +245,7 @@ impl Process {
                 _ => cause.to_string(),
             },
         };
-        // One pipe for both, so that lines keep the order in which they were written.
+        // One pipe for both, so that lines keep their order.
         let (output, input) = io::pipe().map_err(failed)?;
         let mut command = Command::new(&launch.program);
         command
@@ -259,14 +260,14 @@ impl Process {
             .process_group(0)
             .kill_on_drop(true);
         let child = spawn(&mut command).await.map_err(failed)?;
-        // The command holds the pipe's writing end, which would keep it open after the process has ended.
+        // The command holds the pipe's writing end, which would stay open after the process has ended.
         drop(command);
         let group = child.id().and_then(|id| Pid::from_raw(id as i32));
         let mark = launch.mark();
         if let Some(group) = group {
-            // First of all, since everything that is started before would lack it.
+            // First, since children started earlier would lack the mark.
             mark.limit(group);
-            // Gone already, or a system that forbids it: then it only competes with the sandbox as an equal.
+            // May fail if the process has exited or the system forbids it; then it runs at normal priority.
             let _ = rustix::process::setpriority_pgrp(Some(group), NICE);
         }
         let memory = MemoryWatch::new(child.id(), launch.memory_size);
@@ -278,54 +279,54 @@ impl Process {
         Ok(Self { child, group, output, reader, leftovers, mark, memory })
     }
 
-    /// Waits for its end, or for the moment when it must be ended.
-    pub(crate) async fn departed(&mut self) -> Departure {
+    /// Waits until the process exits or exceeds its memory limit.
+    pub(crate) async fn wait_for_end(&mut self) -> ProcessEnd {
         tokio::select! {
             biased;
-            status = self.child.wait() => Departure::Ended(match status {
+            status = self.child.wait() => ProcessEnd::Ended(match status {
                 Ok(status) => describe(status),
                 Err(cause) => format!("Runtime exited with error: {cause}"),
             }),
-            () = self.memory.exceeded() => Departure::OutOfMemory,
+            () = self.memory.exceeded() => ProcessEnd::OutOfMemory,
         }
     }
 
-    /// Whether it is still there.
+    /// Whether the process is running.
     pub(crate) fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Brings everything that it has written so far into its log stream.
+    /// Reads all output so far into the log stream.
     pub(crate) fn drain(&self) {
-        // Past the reactor: it may not know yet of what is in the pipe already.
+        // Bypasses the reactor, which may not yet have seen the pipe's content.
         self.output.pump(true, |chunk| (&self.output.pipe).read(chunk));
     }
 
-    /// The most memory it has used so far, in MB; 0 where that cannot be known.
+    /// The peak memory use so far, in MB; 0 where it is unknown.
     pub(crate) fn max_memory_used(&mut self) -> u32 {
-        self.memory.look();
+        self.memory.sample();
         self.memory.peak()
     }
 
-    /// Kills the process and all that it has started, and waits until they are gone.
+    /// Kills the process and its children, and waits for their exit.
     pub(crate) async fn kill(&mut self) {
-        if let Some(killing) = self.killing() {
-            // A panic in there would leave processes to the next start, which finds their notes.
-            let _ = tokio::task::spawn_blocking(killing).await;
+        if let Some(kill_action) = self.kill_action() {
+            // After a panic the next start kills the remaining processes by their notes.
+            let _ = tokio::task::spawn_blocking(kill_action).await;
         }
-        // An error would mean that there is nothing to wait for.
+        // An error means that there is nothing to wait for.
         let _ = self.child.wait().await;
     }
 
-    /// What is to be done to end everything, once.
-    fn killing(&mut self) -> Option<impl FnOnce() + Send + use<>> {
+    /// Returns the action that kills the process and its children, once.
+    fn kill_action(&mut self) -> Option<impl FnOnce() + Send + use<>> {
         let group = self.group.take()?;
         let (mark, leftovers) = (self.mark.clone(), self.leftovers.clone());
-        // Once its end has been noticed, its id may be another's.
+        // After the exit was seen, the id may belong to another process.
         let root = self.child.id().map(|_| group);
         Some(move || {
             kill_marked(&[mark], root);
-            // Gone already is as good.
+            // The group may be gone already.
             let _ = rustix::process::kill_process_group(group, Signal::KILL);
             leftovers.forget(group.as_raw_nonzero().get() as u32);
         })
@@ -334,15 +335,15 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if let Some(killing) = self.killing() {
-            killing();
+        if let Some(kill_action) = self.kill_action() {
+            kill_action();
         }
         self.reader.abort();
     }
 }
 
-/// Starts a command whose program may just have been written. Another thread that was starting a process at that moment
-/// has handed it the open file, and until that process is through with its own start, this program counts as busy.
+/// Starts a command whose program may just have been written. A process forked at that moment by another thread holds
+/// the file open until its own exec, and until then the program counts as busy.
 async fn spawn(command: &mut Command) -> io::Result<Child> {
     let mut delay = Duration::from_millis(1);
     loop {
@@ -368,45 +369,45 @@ fn describe(status: ExitStatus) -> String {
     }
 }
 
-/// The reading end of a process's output.
+/// The read end of a process's output pipe.
 struct Output {
     pipe: File,
     partial: Mutex<Vec<u8>>,
-    log: Arc<LogStream>,
+    log: Arc<LogStreamWriter>,
 }
 
 #[derive(PartialEq, Eq)]
-enum Pumped {
-    /// There is no more for now.
-    Dry,
+enum PumpStatus {
+    /// Nothing more to read for now.
+    Empty,
     More,
     Closed,
 }
 
 impl Output {
-    fn new(pipe: OwnedFd, log: Arc<LogStream>) -> io::Result<Self> {
+    fn new(pipe: OwnedFd, log: Arc<LogStreamWriter>) -> io::Result<Self> {
         rustix::fs::fcntl_setfl(&pipe, OFlags::NONBLOCK)?;
         Ok(Self { pipe: pipe.into(), partial: Mutex::default(), log })
     }
 
-    /// Reads what is there and hands complete lines on; with `all`, what follows the last line break too.
-    fn pump(&self, all: bool, mut source: impl FnMut(&mut [u8]) -> io::Result<usize>) -> Pumped {
+    /// Reads available output and logs complete lines; with `all`, also the text after the last line break.
+    fn pump(&self, all: bool, mut source: impl FnMut(&mut [u8]) -> io::Result<usize>) -> PumpStatus {
         let mut partial = lock(&self.partial);
         let mut chunk = [0; 16 * 1024];
         let mut read = 0;
         let pumped = loop {
             match source(&mut chunk) {
-                Ok(0) => break Pumped::Closed,
+                Ok(0) => break PumpStatus::Closed,
                 Ok(count) => {
                     partial.extend_from_slice(&chunk[..count]);
                     read += count;
                     if read >= PUMP {
-                        break Pumped::More;
+                        break PumpStatus::More;
                     }
                 }
                 Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => break Pumped::Dry,
-                Err(_) => break Pumped::Closed,
+                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => break PumpStatus::Empty,
+                Err(_) => break PumpStatus::Closed,
             }
         };
         let complete = partial.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
@@ -414,8 +415,8 @@ impl Output {
             self.log.push(&String::from_utf8_lossy(line));
         }
         partial.drain(..complete);
-        // A line without an end is not collected for ever.
-        if !partial.is_empty() && (all || pumped == Pumped::Closed || partial.len() >= PUMP) {
+        // A line without an end must not grow without bound.
+        if !partial.is_empty() && (all || pumped == PumpStatus::Closed || partial.len() >= PUMP) {
             self.log.push(&format!("{}\n", String::from_utf8_lossy(&partial)));
             partial.clear();
         }
@@ -428,15 +429,15 @@ async fn read_in_background(output: Arc<Output>) {
         return;
     };
     loop {
-        // A function that writes faster than its log is kept waits for its pipe.
-        output.log.room().await;
+        // Back-pressure: a function that writes faster than its log blocks on its pipe.
+        output.log.wait_for_capacity().await;
         if pipe.readable().await.is_err() {
             return;
         }
         match output.pump(false, |chunk| pipe.try_read(chunk)) {
-            Pumped::Dry => {}
-            Pumped::More => tokio::task::yield_now().await,
-            Pumped::Closed => return,
+            PumpStatus::Empty => {}
+            PumpStatus::More => tokio::task::yield_now().await,
+            PumpStatus::Closed => return,
         }
     }
 }

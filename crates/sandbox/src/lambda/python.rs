@@ -1,4 +1,4 @@
-//! Lambda's Python runtimes, played by the machine's own Python.
+//! Lambda's Python runtimes, run by the machine's own Python.
 
 use std::path::Path;
 
@@ -6,12 +6,12 @@ use awsim_core::AwsError;
 
 use super::errors;
 
-/// What may be asked for. Whichever it is, the machine's Python runs it.
+/// The accepted runtimes. The machine's Python runs all of them.
 const RUNTIMES: [&str; 6] = ["python3.9", "python3.10", "python3.11", "python3.12", "python3.13", "python3.14"];
-/// What stands between the Runtime API and a handler.
+/// The runtime client between the Runtime API and a handler.
 const BOOTSTRAP: &str = include_str!("bootstrap.py");
 
-/// Refuses runtimes that there are none of here.
+/// Refuses runtimes that the sandbox does not have.
 pub(crate) fn check_runtime(name: &str) -> Result<(), AwsError> {
     if RUNTIMES.contains(&name) {
         return Ok(());
@@ -22,19 +22,19 @@ pub(crate) fn check_runtime(name: &str) -> Result<(), AwsError> {
     )))
 }
 
-/// Why there is none.
+/// The error when the machine has no Python.
 pub(crate) fn missing() -> AwsError {
     errors::invalid_parameter(
-        "The sandbox runs Python functions with the python3 of this machine, and there is none on its PATH. Install Python 3, \
-         or make the function from a container image.",
+        "The sandbox runs Python functions with this machine's python3, which is not on its PATH. Install Python 3, or use a \
+        container image.",
     )
 }
 
-/// The command line of a function: no code is compiled into its directory, which is read-only on Lambda, and text is UTF-8
-/// whatever the machine's locale is.
+/// The command line of a function: no bytecode files, since the directory is read-only on Lambda, and UTF-8 in any
+/// locale.
 pub(crate) fn arguments(interpreter: &Path) -> Vec<String> {
     let interpreter = interpreter.to_string_lossy();
-    // By its whole path: an interpreter finds its library from how it was called.
+    // The full path, from which an interpreter finds its library.
     [interpreter.as_ref(), "-X", "utf8", "-B", "-c", BOOTSTRAP].map(str::to_owned).into()
 }
 
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn other_runtimes_are_refused_and_the_refusal_names_what_there_is() {
+    fn refusal_of_unknown_runtime_lists_known_ones() {
         assert!(check_runtime("python3.13").is_ok());
         for other in ["python2.7", "python3.8", "nodejs22.x", "provided.al2023", ""] {
             let refused = check_runtime(other).unwrap_err();

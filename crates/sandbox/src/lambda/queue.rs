@@ -1,4 +1,4 @@
-//! Accepted asynchronous events, on disk until they have been worked on: a killed sandbox goes on with them.
+//! The queue of asynchronous events, on disk until they are processed, so that they survive a kill.
 
 use std::fs;
 use std::io;
@@ -10,55 +10,55 @@ use thumbctl_platform::private_fs;
 use super::names::FunctionId;
 use crate::storage::persistence;
 
-/// An accepted event.
+/// A queued event.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Queued {
+pub(crate) struct QueuedEvent {
     pub function: FunctionId,
     pub request_id: String,
-    /// When it was accepted, in nanoseconds, so that a restart keeps the order.
+    /// The time of acceptance in nanoseconds, which keeps the order over restarts.
     pub accepted: i64,
-    /// Not to be worked on before, in nanoseconds.
+    /// The earliest time to run it, in nanoseconds.
     #[serde(default)]
     pub due: i64,
-    /// How often the function has failed on it.
+    /// The number of failed attempts.
     #[serde(default)]
     pub attempts: u32,
     pub payload: String,
 }
 
-/// A directory with a file for each event.
+/// A directory with one file per event.
 #[derive(Debug, Clone)]
-pub(crate) struct Queue {
+pub(crate) struct EventQueue {
     dir: PathBuf,
 }
 
-impl Queue {
+impl EventQueue {
     pub(crate) fn new(dir: PathBuf) -> Self {
         Self { dir }
     }
 
-    /// Keeps an event. Should that fail, it is worked on all the same, it only would not outlive the process.
-    pub(crate) fn keep(&self, queued: &Queued) {
+    /// Stores an event. If that fails, the event is still run, but does not survive a restart.
+    pub(crate) fn store(&self, queued: &QueuedEvent) {
         let result = private_fs::create_dir_all(&self.dir)
             .and_then(|()| serde_json::to_vec(queued).map_err(std::io::Error::from))
             .and_then(|bytes| persistence::replace(&self.file(&queued.request_id), &bytes));
         if let Err(cause) = result {
-            crate::error::log_error(format_args!("an event for {} cannot be kept: {cause}", queued.function.name));
+            crate::error::log_error(format_args!("cannot store an event for {}: {cause}", queued.function.name));
         }
     }
 
-    /// The event is done with.
-    pub(crate) fn done(&self, request_id: &str) {
+    /// Removes a processed event.
+    pub(crate) fn remove(&self, request_id: &str) {
         let _ = fs::remove_file(self.file(request_id));
     }
 
-    /// What an earlier sandbox has accepted and not finished, in order.
-    pub(crate) fn unfinished(&self) -> io::Result<Vec<Queued>> {
+    /// The events that an earlier sandbox left, in order.
+    pub(crate) fn unfinished(&self) -> io::Result<Vec<QueuedEvent>> {
         let files = match fs::read_dir(&self.dir) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             files => files?,
         };
-        let mut events: Vec<Queued> = Vec::new();
+        let mut events: Vec<QueuedEvent> = Vec::new();
         for file in files {
             let path = file?.path();
             if path.extension().is_none_or(|extension| extension != "json") {
@@ -69,14 +69,14 @@ impl Queue {
                 io::Error::new(io::ErrorKind::InvalidData, format!("lambda/queue/{name} cannot be read: {what}"))
             };
             let bytes = match fs::read(&path) {
-                // Done with meanwhile.
+                // Removed meanwhile.
                 Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue,
                 bytes => bytes?,
             };
-            let event: Queued = serde_json::from_slice(&bytes).map_err(|cause| damaged(&cause))?;
-            // The id becomes a path, when the event is done with.
+            let event: QueuedEvent = serde_json::from_slice(&bytes).map_err(|cause| damaged(&cause))?;
+            // The id becomes a path when the event is removed.
             if self.file(&event.request_id) != path {
-                return Err(damaged(&"it is another event's"));
+                return Err(damaged(&"its request id is another event's"));
             }
             events.push(event);
         }
@@ -94,11 +94,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_outlive_the_process_in_order_until_they_are_done() {
+    fn events_persist_in_order_until_removed() {
         let dir = tempfile::tempdir().unwrap();
-        let queue = Queue::new(dir.path().join("queue"));
+        let queue = EventQueue::new(dir.path().join("queue"));
         for (request_id, accepted) in [("b", 1), ("a", 2)] {
-            queue.keep(&Queued {
+            queue.store(&QueuedEvent {
                 function: FunctionId { region: "eu-central-1".to_owned(), name: "thumb".to_owned() },
                 request_id: request_id.to_owned(),
                 accepted,
@@ -109,14 +109,14 @@ mod tests {
         }
         let order: Vec<_> = queue.unfinished().unwrap().into_iter().map(|event| event.request_id).collect();
         assert_eq!(order, ["b", "a"]);
-        queue.done("b");
+        queue.remove("b");
         assert_eq!(queue.unfinished().unwrap().len(), 1);
     }
 
     #[test]
-    fn event_that_names_another_file_is_refused() {
+    fn event_with_other_file_name_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let queue = Queue::new(dir.path().join("queue"));
+        let queue = EventQueue::new(dir.path().join("queue"));
         fs::create_dir(dir.path().join("queue")).unwrap();
         let event = serde_json::json!({
             "function": { "region": "us-east-1", "name": "f" }, "request_id": "../precious", "accepted": 1, "payload": "{}"

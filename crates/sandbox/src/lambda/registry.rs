@@ -1,4 +1,4 @@
-//! The functions that there are, and what becomes of them over time.
+//! The functions and their state changes.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -11,72 +11,72 @@ use tokio::sync::watch;
 use super::concurrency::Concurrency;
 use super::downloads::Downloads;
 use super::errors;
-use super::function::{Function, LATEST, State, UpdateStatus};
-use super::house::House;
-use super::images::{ImageError, Images, is_digest};
-use super::names::{self, FunctionId, Reference};
-use super::pool::{Limits, Pool};
-use super::queue::Queue;
-use super::source::Source;
+use super::function::{Function, FunctionState, LATEST, UpdateStatus};
+use super::images::{ImageCache, ImageCacheError, is_digest};
+use super::internal_caller::InternalCaller;
+use super::names::{self, FunctionId, FunctionReference};
+use super::pool::{Pool, PoolLimits};
+use super::queue::EventQueue;
+use super::source::PackageSource;
 use crate::error::log_error;
 use crate::latency::LatencySpan;
 use crate::sync::lock;
 
-/// All of Lambda but its protocol.
+/// Lambda without its protocol.
 pub(crate) struct Lambda {
-    pub house: Arc<dyn House>,
+    pub internal: Arc<dyn InternalCaller>,
     pub pool: Arc<Pool>,
-    pub images: Images,
-    pub queue: Queue,
+    pub images: ImageCache,
+    pub queue: EventQueue,
     pub concurrency: Concurrency,
     pub downloads: Downloads,
     functions: Mutex<BTreeMap<FunctionId, Function>>,
-    /// Tells those who wait for a function that something has changed.
+    /// Notifies tasks that wait for a function's change.
     changes: watch::Sender<()>,
 }
 
-/// What is kept of the service between two lives of the sandbox.
+/// The saved state of the service.
 #[derive(Serialize, Deserialize)]
-struct Snapshot {
+struct LambdaSnapshot {
     functions: Vec<Function>,
 }
 
 impl Lambda {
-    pub(crate) fn new(house: Arc<dyn House>, limits: Limits) -> Arc<Self> {
-        let dir = house.directory();
+    pub(crate) fn new(internal: Arc<dyn InternalCaller>, limits: PoolLimits) -> Arc<Self> {
+        let dir = internal.directory();
         Arc::new(Self {
-            pool: Pool::new(house.clone(), limits),
-            images: Images::new(dir.join("images")),
-            queue: Queue::new(dir.join("queue")),
+            pool: Pool::new(internal.clone(), limits),
+            images: ImageCache::new(dir.join("images")),
+            queue: EventQueue::new(dir.join("queue")),
             concurrency: Concurrency::default(),
             downloads: Downloads::default(),
-            house,
+            internal,
             functions: Mutex::default(),
             changes: watch::Sender::new(()),
         })
     }
 
     pub(crate) fn account(&self) -> &str {
-        self.house.account()
+        self.internal.account()
     }
 
     pub(crate) fn functions(&self) -> MutexGuard<'_, BTreeMap<FunctionId, Function>> {
         lock(&self.functions)
     }
 
-    /// The function as it is.
-    pub(crate) fn get(&self, reference: &Reference) -> Result<Function, AwsError> {
+    /// Returns a copy of a function.
+    pub(crate) fn get(&self, reference: &FunctionReference) -> Result<Function, AwsError> {
         let arn = reference.id.arn(self.account());
         match reference.qualifier.as_deref() {
             None | Some(LATEST) => {
                 self.functions().get(&reference.id).cloned().ok_or_else(|| errors::function_not_found(&arn))
             }
-            // Nothing is ever published here.
+            // No versions are published here.
             Some(version) => Err(errors::function_not_found(&format!("{arn}:{version}"))),
         }
     }
 
-    /// Changes a function, and returns it as it is then.
+    /// Changes a function, and returns the result of `change`.
     pub(crate) fn change<T>(
         &self,
         id: &FunctionId,
@@ -90,98 +90,97 @@ impl Lambda {
         result
     }
 
-    /// A function and its unpacked image, for the pool.
+    /// A function and the path of its unpacked image, for the pool.
     pub(crate) fn runnable(&self, id: &FunctionId) -> Option<(Function, PathBuf)> {
         let function = self.functions().get(id)?.clone();
         let root = self.images.root(&function.code.digest());
         Some((function, root))
     }
 
-    /// Hears of every change to a function.
+    /// Subscribes to changes of functions.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
     }
 
-    /// Waits until there is no function `id`.
-    pub(crate) async fn gone_away(&self, id: &FunctionId) {
+    /// Waits until the function `id` is deleted.
+    pub(crate) async fn wait_until_deleted(&self, id: &FunctionId) {
         let mut changes = self.changes.subscribe();
-        // The sender is ours: waiting cannot fail while we are here.
+        // Cannot fail: `self` holds the sender.
         while self.functions().contains_key(id) && changes.changed().await.is_ok() {}
     }
 
-    /// Waits until `id` is not being made ready any more. `None` if it is gone.
-    pub(crate) async fn settled(&self, id: &FunctionId) -> Option<State> {
+    /// Waits until `id` is no longer pending. `None` if it is deleted.
+    pub(crate) async fn wait_until_prepared(&self, id: &FunctionId) -> Option<FunctionState> {
         let mut changes = self.changes.subscribe();
         loop {
             let state = self.functions().get(id).map(|function| function.state)?;
-            if state != State::Pending {
+            if state != FunctionState::Pending {
                 return Some(state);
             }
-            // The sender is ours: this cannot fail while we are here.
+            // Cannot fail: `self` holds the sender.
             changes.changed().await.ok()?;
         }
     }
 
-    /// Makes a function ready in the background: its image is pulled and unpacked, then it is Active, and its latest
-    /// change successful; or failed, with the reason.
-    pub(crate) fn settle(self: &Arc<Self>, id: FunctionId, source: Source, takes: LatencySpan) {
+    /// Prepares a function in the background: pulls and unpacks its image, then sets its state and update status.
+    pub(crate) fn prepare(self: &Arc<Self>, id: FunctionId, source: PackageSource, span: LatencySpan) {
         let lambda = self.clone();
         tokio::spawn(async move {
-            let (result, ()) = tokio::join!(lambda.images.ensure(&source), lambda.house.latencies().wait(takes));
-            lambda.finish(&id, source.digest(), result);
-            lambda.house.save();
+            let (result, ()) = tokio::join!(lambda.images.ensure(&source), lambda.internal.latencies().wait(span));
+            lambda.finish_preparation(&id, source.digest(), result);
+            lambda.internal.save();
             lambda.pool.refresh(&id).await;
-            lambda.sweep().await;
+            lambda.remove_unused_images().await;
         });
     }
 
-    /// Ends an update that leaves nothing to be made ready.
+    /// Completes an update that needs no preparation.
     pub(crate) fn finish_update(self: &Arc<Self>, id: FunctionId) {
         let lambda = self.clone();
         tokio::spawn(async move {
-            lambda.house.latencies().wait(LatencySpan::FunctionUpdate).await;
-            // Deleted in the meantime: nothing to note.
+            lambda.internal.latencies().wait(LatencySpan::FunctionUpdate).await;
+            // An error means that the function was deleted meanwhile.
             let _ = lambda.change(&id, |function| {
                 function.update_status = UpdateStatus::Successful;
                 function.update_reason = None;
                 Ok(())
             });
-            lambda.house.save();
+            lambda.internal.save();
             lambda.pool.refresh(&id).await;
         });
     }
 
-    /// Clears away what a deleted function leaves. When this returns, none of its processes is left, and nothing of it
-    /// is written to its log group any more: whoever deletes that afterwards does not meet it again.
-    pub(crate) async fn gone(&self, id: &FunctionId) {
+    /// Cleans up after a deleted function. On return, its processes have ended and nothing more is written to its log
+    /// group, so that the group can be deleted for good.
+    pub(crate) async fn clean_up_deleted(&self, id: &FunctionId) {
         self.changes.send_replace(());
         self.pool.stop(id).await;
-        self.sweep().await;
+        self.remove_unused_images().await;
     }
 
-    /// The function with an ARN. A qualifier is allowed, if it names what there is.
+    /// The function with an ARN, with or without the qualifier `$LATEST`.
     pub(crate) fn by_arn(&self, arn: &str) -> Option<Function> {
         let region = arn.split(':').nth(3)?;
         self.get(&names::parse(arn, region, self.account()).ok()?).ok()
     }
 
-    fn finish(&self, id: &FunctionId, digest: &str, result: Result<PathBuf, ImageError>) {
-        // Gone, or changed once more: then the later settling is the one that counts.
+    fn finish_preparation(&self, id: &FunctionId, digest: &str, result: Result<PathBuf, ImageCacheError>) {
+        // If the function was deleted or changed again, the later preparation counts.
         let _ = self.change(id, |function| {
             if function.code.digest() != digest {
                 return Ok(());
             }
             match result {
                 Ok(_) => {
-                    function.state = State::Active;
+                    function.state = FunctionState::Active;
                     function.state_reason = None;
                     function.update_status = UpdateStatus::Successful;
                     function.update_reason = None;
                 }
                 Err(error) => {
                     let reason = ("InvalidImage".to_owned(), with_causes(&error));
-                    if function.state == State::Pending {
-                        function.state = State::Failed;
+                    if function.state == FunctionState::Pending {
+                        function.state = FunctionState::Failed;
                         function.state_reason = Some(reason.clone());
                     }
                     function.update_status = UpdateStatus::Failed;
@@ -193,7 +192,7 @@ impl Lambda {
     }
 
     /// Removes images that no function uses.
-    pub(crate) async fn sweep(&self) {
+    pub(crate) async fn remove_unused_images(&self) {
         let used = || -> HashSet<PathBuf> {
             self.functions().values().map(|function| self.images.root(&function.code.digest())).collect()
         };
@@ -202,11 +201,11 @@ impl Lambda {
 
     pub(crate) fn snapshot(&self) -> Option<Vec<u8>> {
         let functions = self.functions().values().cloned().collect();
-        serde_json::to_vec(&Snapshot { functions }).ok()
+        serde_json::to_vec(&LambdaSnapshot { functions }).ok()
     }
 
     pub(crate) fn restore(&self, bytes: &[u8]) -> Result<(), serde_json::Error> {
-        let snapshot: Snapshot = serde_json::from_slice(bytes)?;
+        let snapshot: LambdaSnapshot = serde_json::from_slice(bytes)?;
         if let Some(digest) = snapshot.functions.iter().map(|it| it.code.digest()).find(|digest| !is_digest(digest)) {
             let digest = thumbctl_platform::text::clean(&digest);
             return Err(serde::de::Error::custom(format_args!("'{digest}' is not an image's digest")));
@@ -215,10 +214,10 @@ impl Lambda {
         Ok(())
     }
 
-    /// Goes on with what the earlier sandbox was at: functions on their way to Active, events accepted and unfinished.
+    /// Resumes the earlier sandbox's work: pending functions and queued events.
     pub(crate) fn resume(self: &Arc<Self>) {
         let unfinished = self.queue.unfinished().unwrap_or_else(|cause| {
-            log_error(format_args!("events that were not finished are left: {cause}"));
+            log_error(format_args!("cannot resume queued events: {cause}"));
             Vec::new()
         });
         let lambda = self.clone();
@@ -226,25 +225,27 @@ impl Lambda {
             let all: Vec<Function> = lambda.functions().values().cloned().collect();
             for function in all {
                 let unpacked = lambda.images.root(&function.code.digest()).is_dir();
-                let settled = function.state == State::Active && function.update_status == UpdateStatus::Successful;
-                if settled && unpacked {
+                let wait_until_prepared =
+                    function.state == FunctionState::Active && function.update_status == UpdateStatus::Successful;
+                if wait_until_prepared && unpacked {
                     continue;
                 }
-                let takes = if function.state == State::Pending {
-                    LatencySpan::FunctionPending
-                } else {
-                    LatencySpan::FunctionUpdate
-                };
+                let span =
+                    if function.state == FunctionState::Pending { LatencySpan::FunctionPending } else { LatencySpan::FunctionUpdate };
                 match lambda.source_of(&function.code, &function.id.region) {
-                    Ok(source) => lambda.settle(function.id, source, takes),
-                    Err(_) if settled => {}
+                    Ok(source) => lambda.prepare(function.id, source, span),
+                    Err(_) if wait_until_prepared => {}
                     Err(error) => {
-                        lambda.finish(&function.id, &function.code.digest(), Err(ImageError::Gone(error)));
-                        lambda.house.save();
+                        lambda.finish_preparation(
+                            &function.id,
+                            &function.code.digest(),
+                            Err(ImageCacheError::MissingFromRegistry(error)),
+                        );
+                        lambda.internal.save();
                     }
                 }
             }
-            lambda.sweep().await;
+            lambda.remove_unused_images().await;
             for event in unfinished {
                 lambda.start_event(event);
             }

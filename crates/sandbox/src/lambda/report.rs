@@ -1,4 +1,4 @@
-//! The lines that Lambda itself writes into a function's log, and the documents by which it reports failures.
+//! Lambda's own lines in a function's log, and its error documents.
 
 use std::time::Duration;
 
@@ -8,32 +8,32 @@ use serde_json::json;
 
 use super::function::LATEST;
 
-/// What the kernel's way of ending a process that uses too much memory is called.
+/// Lambda's description of a process killed for its memory use.
 const KILLED: &str = "Runtime exited with error: signal: killed";
 
-/// How an invocation ended.
+/// The result of an invocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// The function has answered.
+pub(crate) enum InvocationResult {
+    /// The function's response.
     Response(Bytes),
-    /// The function has said that it failed, in a document of its own.
+    /// The function's own error document.
     Failure(Bytes),
-    /// It did not answer in time.
+    /// No response in time.
     Timeout(Duration),
-    /// Its process ended.
+    /// The process exited.
     Exit(String),
-    /// It used more memory than it has, and was killed.
+    /// The process was killed above its memory limit.
     OutOfMemory,
-    /// Its process could not be started, and why.
+    /// The process could not be started.
     Launch { kind: &'static str, message: String },
-    /// It answered with more than Lambda passes on.
+    /// The response exceeds Lambda's limit.
     TooLarge(usize),
-    /// It was deleted, or the sandbox is going down.
+    /// The function was deleted, or the sandbox is shutting down.
     Stopped,
 }
 
-impl Ending {
-    /// The payload of the answer, and whether it is an error.
+impl InvocationResult {
+    /// The response payload, and whether it is an error.
     pub(crate) fn payload(&self, request_id: &str) -> (Bytes, bool) {
         let document = |kind: &str, message: String| {
             (Bytes::from(json!({ "errorType": kind, "errorMessage": message }).to_string()), true)
@@ -59,7 +59,7 @@ impl Ending {
         }
     }
 
-    /// What is written into the log about an ending that the function could not describe itself.
+    /// The log line for a failure that the function did not report itself.
     pub(crate) fn log_line(&self, request_id: &str) -> Option<String> {
         match self {
             Self::Response(_) | Self::Failure(_) | Self::Stopped => None,
@@ -69,7 +69,7 @@ impl Ending {
                 limit.as_secs_f64()
             )),
             Self::Exit(how) => Some(format!("RequestId: {request_id} Error: {how}\nRuntime.ExitError\n")),
-            // The log's word for it is the general one; only the report and the answer say that it was the memory.
+            // As on Lambda, only the report and the response name the memory as the cause.
             Self::OutOfMemory => Some(format!("RequestId: {request_id} Error: {KILLED}\nRuntime.ExitError\n")),
             Self::Launch { kind, message } => Some(format!("RequestId: {request_id} Error: {message}\n{kind}\n")),
             Self::TooLarge(size) => Some(format!(
@@ -91,9 +91,9 @@ impl Ending {
     }
 }
 
-/// What the REPORT line says.
+/// The values of the REPORT line.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Measures {
+pub(crate) struct InvocationMetrics {
     pub duration: Duration,
     pub memory_size: u32,
     pub max_memory_used: u32,
@@ -109,17 +109,17 @@ pub(crate) fn end(request_id: &str) -> String {
     format!("END RequestId: {request_id}\n")
 }
 
-/// Image functions are billed for their initialisation too.
-pub(crate) fn report(request_id: &str, measures: Measures, ending: &Ending) -> String {
-    let billed = milliseconds(measures.duration + measures.init.unwrap_or_default()).ceil();
-    let init = measures.init.map_or_else(String::new, |init| format!("Init Duration: {:.2} ms\t", milliseconds(init)));
+/// The REPORT line. Image functions are billed for their initialisation too.
+pub(crate) fn report(request_id: &str, metrics: InvocationMetrics, result: &InvocationResult) -> String {
+    let billed = milliseconds(metrics.duration + metrics.init.unwrap_or_default()).ceil();
+    let init = metrics.init.map_or_else(String::new, |init| format!("Init Duration: {:.2} ms\t", milliseconds(init)));
     format!(
         "REPORT RequestId: {request_id}\tDuration: {:.2} ms\tBilled Duration: {billed:.0} ms\tMemory Size: {} MB\t\
          Max Memory Used: {} MB\t{init}{}\n",
-        milliseconds(measures.duration),
-        measures.memory_size,
-        measures.max_memory_used,
-        ending.status(),
+        milliseconds(metrics.duration),
+        metrics.memory_size,
+        metrics.max_memory_used,
+        result.status(),
     )
 }
 
@@ -131,43 +131,44 @@ fn milliseconds(duration: Duration) -> f64 {
 mod tests {
     use super::*;
 
-    fn measures(init: Option<Duration>) -> Measures {
-        Measures { duration: Duration::from_micros(12_345), memory_size: 512, max_memory_used: 41, init }
+    fn metrics(init: Option<Duration>) -> InvocationMetrics {
+        InvocationMetrics { duration: Duration::from_micros(12_345), memory_size: 512, max_memory_used: 41, init }
     }
 
     #[test]
-    fn a_report_reads_as_lambdas_does() {
-        let answered = Ending::Response(Bytes::new());
+    fn report_has_lambda_format() {
+        let answered = InvocationResult::Response(Bytes::new());
         assert_eq!(
-            report("id", measures(None), &answered),
+            report("id", metrics(None), &answered),
             "REPORT RequestId: id\tDuration: 12.35 ms\tBilled Duration: 13 ms\tMemory Size: 512 MB\tMax Memory Used: 41 MB\t\n"
         );
         assert_eq!(
-            report("id", measures(Some(Duration::from_micros(80_100))), &answered),
+            report("id", metrics(Some(Duration::from_micros(80_100))), &answered),
             "REPORT RequestId: id\tDuration: 12.35 ms\tBilled Duration: 93 ms\tMemory Size: 512 MB\tMax Memory Used: 41 MB\t\
              Init Duration: 80.10 ms\t\n"
         );
     }
 
     #[test]
-    fn a_timeout_is_told_to_the_log_and_to_the_caller() {
-        let timeout = Ending::Timeout(Duration::from_secs(3));
+    fn timeout_is_in_log_line_and_payload() {
+        let timeout = InvocationResult::Timeout(Duration::from_secs(3));
         assert!(timeout.log_line("id").unwrap().ends_with("Z id Task timed out after 3.00 seconds\n"));
         let (payload, is_error) = timeout.payload("id");
         assert!(is_error);
         let payload: serde_json::Value = serde_json::from_slice(&payload).unwrap();
         assert_eq!(payload["errorType"], "Sandbox.Timedout");
         assert_eq!(payload["errorMessage"], "RequestId: id Error: Task timed out after 3.00 seconds");
-        assert!(report("id", measures(None), &timeout).ends_with("Status: timeout\t\n"));
+        assert!(report("id", metrics(None), &timeout).ends_with("Status: timeout\t\n"));
     }
 
     #[test]
-    fn a_function_over_its_memory_was_killed() {
+    fn out_of_memory_is_reported_as_killed() {
         let line = "RequestId: id Error: Runtime exited with error: signal: killed\nRuntime.ExitError\n";
-        assert_eq!(Ending::OutOfMemory.log_line("id").as_deref(), Some(line));
-        let payload: serde_json::Value = serde_json::from_slice(&Ending::OutOfMemory.payload("id").0).unwrap();
+        assert_eq!(InvocationResult::OutOfMemory.log_line("id").as_deref(), Some(line));
+        let payload: serde_json::Value =
+            serde_json::from_slice(&InvocationResult::OutOfMemory.payload("id").0).unwrap();
         assert_eq!(payload["errorType"], "Runtime.OutOfMemory");
-        let report = report("id", measures(None), &Ending::OutOfMemory);
+        let report = report("id", metrics(None), &InvocationResult::OutOfMemory);
         assert!(report.ends_with("Status: error\tError Type: Runtime.OutOfMemory\t\n"), "{report}");
     }
 }

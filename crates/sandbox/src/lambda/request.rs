@@ -1,4 +1,4 @@
-//! Reads what CreateFunction and UpdateFunction* are given, and refuses what Lambda refuses.
+//! Reads and validates the input of CreateFunction and UpdateFunction*.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,9 @@ use super::code::Code;
 use super::errors;
 use super::function::{Function, ImageConfig};
 use super::python;
-use super::source::Entry;
+use super::source::ZipEntryPoint;
 
-/// Names that only Lambda itself may set.
+/// Variables reserved for Lambda.
 const RESERVED: &[&str] = &[
     "_HANDLER",
     "_X_AMZN_TRACE_ID",
@@ -32,12 +32,12 @@ const RESERVED: &[&str] = &[
     "LAMBDA_TASK_ROOT",
     "LAMBDA_RUNTIME_DIR",
 ];
-/// All variables together.
+/// The limit for all variables together, in bytes.
 const MAX_ENVIRONMENT: usize = 4096;
 
-/// What both creation and an update of the configuration may set. Absent means: as it is.
+/// The settings of CreateFunction and UpdateFunctionConfiguration. `None` keeps the current value.
 #[derive(Debug, Default)]
-pub(crate) struct Settings {
+pub(crate) struct FunctionSettings {
     pub role: Option<String>,
     description: Option<String>,
     memory_size: Option<u32>,
@@ -51,7 +51,7 @@ pub(crate) struct Settings {
     handler: Option<String>,
 }
 
-impl Settings {
+impl FunctionSettings {
     pub(crate) fn read(input: &Value) -> Result<Self, AwsError> {
         Ok(Self {
             role: role(input)?,
@@ -92,7 +92,7 @@ impl Settings {
     }
 }
 
-/// What kind of package a function is made from.
+/// A function's package type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PackageType {
     Image,
@@ -100,11 +100,11 @@ pub(crate) enum PackageType {
 }
 
 impl PackageType {
-    /// Reads CreateFunction's, and refuses what only the other kind has.
+    /// Reads CreateFunction's package type, and refuses members of the other type.
     pub(crate) fn read(input: &Value) -> Result<Self, AwsError> {
         let package = match input["PackageType"].as_str() {
             Some("Image") => Self::Image,
-            // What Lambda takes when nothing is said.
+            // Lambda's default is Zip.
             Some("Zip") | None => Self::Zip,
             Some(other) => return Err(not_in_set(other, "packageType", &["Zip", "Image"])),
         };
@@ -119,7 +119,7 @@ impl PackageType {
         Ok(package)
     }
 
-    /// Refuses the members of a request that only the other kind of function has.
+    /// Refuses a request's members that only the other package type has.
     pub(crate) fn refuse_foreign(self, input: &Value) -> Result<(), AwsError> {
         let (name, foreign): (_, &[&str]) = match self {
             Self::Image => ("Image", &["Handler", "Runtime", "Layers"]),
@@ -133,19 +133,19 @@ impl PackageType {
         }
         if input["Layers"].as_array().is_some_and(|layers| !layers.is_empty()) {
             return Err(errors::invalid_parameter(
-                "The sandbox has no layers: put what the function needs into its package.",
+                "The sandbox has no layers: include dependencies in the function's package.",
             ));
         }
         Ok(())
     }
 }
 
-/// The runtime and handler of a zip, of a request that creates one.
-pub(crate) fn entry(input: &Value) -> Option<Entry> {
-    Some(Entry { runtime: text(input, "Runtime")?, handler: text(input, "Handler")? })
+/// The runtime and handler of a request that creates a zip function.
+pub(crate) fn entry(input: &Value) -> Option<ZipEntryPoint> {
+    Some(ZipEntryPoint { runtime: text(input, "Runtime")?, handler: text(input, "Handler")? })
 }
 
-/// The architectures of a request, one at most.
+/// The architectures of a request, at most one.
 pub(crate) fn architectures(input: &Value) -> Result<Option<Vec<String>>, AwsError> {
     let Some(list) = input["Architectures"].as_array().filter(|list| !list.is_empty()) else {
         return Ok(None);
@@ -157,15 +157,15 @@ pub(crate) fn architectures(input: &Value) -> Result<Option<Vec<String>>, AwsErr
     }
 }
 
-/// Tags, of CreateFunction and TagResource.
-pub(crate) fn tags(input: &Value, by_house: bool) -> Result<BTreeMap<String, String>, AwsError> {
+/// The tags of CreateFunction and TagResource. Internal calls may set `aws:` tags.
+pub(crate) fn tags(input: &Value, internal: bool) -> Result<BTreeMap<String, String>, AwsError> {
     let Some(tags) = input["Tags"].as_object() else {
         return Ok(BTreeMap::new());
     };
     let tags: BTreeMap<String, String> =
         tags.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
-    // CloudFormation's own, which only the house sets.
-    if let Some(name) = tags.keys().find(|name| name.starts_with("aws:")).filter(|_| !by_house) {
+    // CloudFormation's tags, set only by internal calls.
+    if let Some(name) = tags.keys().find(|name| name.starts_with("aws:")).filter(|_| !internal) {
         return Err(errors::invalid_parameter(format!("The tag key '{name}' is not allowed.")));
     }
     check_tags(&tags)?;
@@ -276,7 +276,7 @@ fn environment(input: &Value) -> Result<Option<BTreeMap<String, String>>, AwsErr
         let Some(value) = value.as_str() else {
             return Err(AwsError::bad_request(
                 "SerializationException",
-                format!("the variable {name} must be a string"),
+                format!("The variable {name} must be a string"),
             ));
         };
         if value.contains('\0') {
@@ -334,7 +334,7 @@ fn logging(input: &Value) -> Result<Option<Map<String, Value>>, AwsError> {
         return Ok(None);
     };
     if one_of(config, "LogFormat", "loggingConfig.logFormat", &["JSON", "Text"])?.as_deref() == Some("JSON") {
-        // Saying yes and writing text would be a lie that nobody notices.
+        // Refused, since the logs would be text all the same.
         return Err(errors::invalid_parameter("The sandbox writes function logs as Text only."));
     }
     if let Some(group) = config["LogGroup"].as_str()
@@ -351,12 +351,12 @@ mod tests {
     use serde_json::json;
 
     fn refused(input: Value) -> AwsError {
-        Settings::read(&input).unwrap_err()
+        FunctionSettings::read(&input).unwrap_err()
     }
 
     #[test]
-    fn sizes_and_times_have_their_bounds() {
-        assert!(Settings::read(&json!({ "MemorySize": 128, "Timeout": 900 })).is_ok());
+    fn memory_size_and_timeout_out_of_range_are_refused() {
+        assert!(FunctionSettings::read(&json!({ "MemorySize": 128, "Timeout": 900 })).is_ok());
         for input in [
             json!({ "MemorySize": 127 }),
             json!({ "MemorySize": 10_241 }),
@@ -374,15 +374,15 @@ mod tests {
     }
 
     #[test]
-    fn variables_that_lambda_sets_cannot_be_set() {
+    fn reserved_variables_are_refused() {
         let refused = refused(json!({ "Environment": { "Variables": { "AWS_REGION": "x" } } }));
         assert_eq!(refused.code, "InvalidParameterValueException");
         assert!(refused.message.ends_with("AWS_REGION"));
-        assert!(Settings::read(&json!({ "Environment": { "Variables": { "DEST_BUCKET": "x" } } })).is_ok());
+        assert!(FunctionSettings::read(&json!({ "Environment": { "Variables": { "DEST_BUCKET": "x" } } })).is_ok());
     }
 
     #[test]
-    fn a_package_has_its_own_members_only() {
+    fn members_of_other_package_type_are_refused() {
         let package = |input: Value| PackageType::read(&input).map_err(|error| error.message);
         assert_eq!(package(json!({ "PackageType": "Image" })), Ok(PackageType::Image));
         assert_eq!(package(json!({ "Runtime": "python3.13", "Handler": "a.b" })), Ok(PackageType::Zip));
@@ -395,8 +395,8 @@ mod tests {
     }
 
     #[test]
-    fn a_role_must_look_like_one() {
-        assert!(Settings::read(&json!({ "Role": "arn:aws:iam::000000000000:role/path/name" })).is_ok());
+    fn role_must_be_a_role_arn() {
+        assert!(FunctionSettings::read(&json!({ "Role": "arn:aws:iam::000000000000:role/path/name" })).is_ok());
         assert_eq!(refused(json!({ "Role": "name" })).code, "ValidationException");
     }
 }

@@ -1,29 +1,28 @@
-//! Paths inside an unpacked image: symbolic links are followed as a process whose root directory it is would follow
-//! them, so nothing in an image can name a file outside of it.
+//! Paths inside an unpacked image: symbolic links are resolved as in a chroot, so no path leads outside.
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-/// As many links as Linux follows before it says ELOOP.
+/// Linux's limit of links in a path (ELOOP).
 const MAX_LINKS: usize = 40;
-/// As many parts, those of links' targets included, as a path is followed through.
+/// The limit of a path's parts, including those of link targets.
 const MAX_PARTS: usize = 1024;
 
-/// Where a path leads.
+/// A resolved path.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Trace {
-    /// Relative to the root directory, without links. Parts that do not exist are kept as they are.
+    /// Relative to the root directory, without links. Missing parts are kept.
     pub(crate) path: PathBuf,
-    /// Whether a link on the way would lead out of the root directory for a process that has another one.
+    /// Whether a link would lead out of the root directory without a chroot.
     pub(crate) leaves_root: bool,
 }
 
-/// Where `path` is, inside `root`, all links followed. Parts that do not exist are kept as they are.
+/// Resolves `path` inside `root`, following all links. Missing parts are kept.
 pub(crate) fn resolve(root: &Path, path: &Path) -> io::Result<PathBuf> {
     trace(root, path).map(|trace| root.join(trace.path))
 }
 
-/// Follows `path` inside `root`.
+/// Resolves `path` inside `root`, and reports links that leave it.
 pub(crate) fn trace(root: &Path, path: &Path) -> io::Result<Trace> {
     let mut todo: Vec<PathBuf> = parts(path)?;
     let mut inside = PathBuf::new();
@@ -59,7 +58,7 @@ pub(crate) fn trace(root: &Path, path: &Path) -> io::Result<Trace> {
     Ok(Trace { path: inside, leaves_root })
 }
 
-/// Where the entry `path` itself is: the links on the way to it are followed, it is not.
+/// Resolves the entry `path` itself, without following a link at its end.
 pub(crate) fn resolve_entry(root: &Path, path: &Path) -> io::Result<PathBuf> {
     match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) => Ok(resolve(root, parent)?.join(name)),
@@ -90,7 +89,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn links_stay_inside_the_root() {
+    fn links_resolve_inside_root() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         std::fs::create_dir_all(root.join("usr/bin")).unwrap();
@@ -106,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn trace_reports_links_that_would_leave_another_root() {
+    fn trace_reports_links_out_of_root() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         std::fs::create_dir_all(root.join("usr/bin")).unwrap();

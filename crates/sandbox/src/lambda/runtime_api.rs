@@ -1,4 +1,4 @@
-//! The Lambda Runtime API, one listener for each process, so that a process can only ever get its own events.
+//! The Lambda Runtime API, with one listener per process, so that a process gets only its own events.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,66 +17,66 @@ use tokio::task::JoinHandle;
 use super::runtime_listener::{RuntimeListener, is_runtime_client};
 use crate::sync::lock;
 
-/// The largest answer of a function, in bytes.
+/// The largest response of a function, in bytes.
 pub(crate) const MAX_RESPONSE: usize = 6 * 1024 * 1024 + 100;
-/// What is read of a body before giving up on it: enough to tell an answer that is too large from a broken client.
+/// The most bytes read of a body: enough to distinguish a large response from a broken client.
 const MAX_BODY: usize = MAX_RESPONSE + 1024 * 1024;
 
-/// An event on its way to a function.
+/// An event for a function.
 #[derive(Debug, Clone)]
-pub(crate) struct Event {
+pub(crate) struct RuntimeEvent {
     pub request_id: String,
     pub function_arn: String,
     pub payload: Bytes,
     pub deadline: SystemTime,
 }
 
-/// What a process has said.
+/// A message from a process.
 #[derive(Debug)]
-pub(crate) enum Said {
-    /// It asks for its next event: it is initialised, or it is through with the last.
+pub(crate) enum RuntimeMessage {
+    /// A request for the next event, after the initialisation or the last event.
     Next,
-    /// It has answered its event.
+    /// The response to its event.
     Response(Bytes),
-    /// Its answer was larger than Lambda passes on.
+    /// A response above Lambda's limit.
     ResponseTooLarge(usize),
-    /// It has failed on its event.
+    /// The error of its event.
     Error(Bytes),
-    /// It cannot be initialised.
+    /// The error of its initialisation.
     InitError(Bytes),
 }
 
-/// The service's end of one process's Runtime API. Dropped, it stops answering.
+/// The service's side of one process's Runtime API. Dropping it stops the server.
 #[derive(Debug)]
 pub(crate) struct RuntimeApi {
     address: SocketAddr,
     exchange: Arc<Exchange>,
-    said: mpsc::Receiver<Said>,
+    messages: mpsc::Receiver<RuntimeMessage>,
     server: JoinHandle<()>,
 }
 
 #[derive(Debug)]
 struct Exchange {
     authority: String,
-    events: mpsc::Sender<Event>,
-    next: Mutex<mpsc::Receiver<Event>>,
-    said: mpsc::Sender<Said>,
-    /// The event that an answer is expected for.
+    events: mpsc::Sender<RuntimeEvent>,
+    next: Mutex<mpsc::Receiver<RuntimeEvent>>,
+    messages: mpsc::Sender<RuntimeMessage>,
+    /// The request id of the pending event.
     current: std::sync::Mutex<Option<String>>,
 }
 
 impl RuntimeApi {
-    /// Listens on this machine alone.
+    /// Listens on a loopback address.
     pub(crate) async fn listen() -> std::io::Result<Self> {
         let listener = RuntimeListener::bind().await?;
         let address = listener.address();
         let (events, next) = mpsc::channel(1);
-        let (say, said) = mpsc::channel(16);
+        let (sender, messages) = mpsc::channel(16);
         let exchange = Arc::new(Exchange {
             authority: address.to_string(),
             events,
             next: Mutex::new(next),
-            said: say,
+            messages: sender,
             current: std::sync::Mutex::default(),
         });
         let router = Router::new()
@@ -88,27 +88,27 @@ impl RuntimeApi {
             .layer(middleware::from_fn_with_state(exchange.clone(), runtime_client_only))
             .with_state(exchange.clone());
         let server = tokio::spawn(async move {
-            // Ends only when the task is aborted: axum retries what accepting may answer.
+            // Ends only when the task is aborted: axum retries failed accepts.
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self { address, exchange, said, server })
+        Ok(Self { address, exchange, messages, server })
     }
 
-    /// For `AWS_LAMBDA_RUNTIME_API`.
+    /// The value of `AWS_LAMBDA_RUNTIME_API`.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Hands an event to the process, which takes it with its next question. One at a time.
-    pub(crate) fn hand(&self, event: Event) {
+    /// Queues an event for the process's next request. One at a time.
+    pub(crate) fn send_event(&self, event: RuntimeEvent) {
         *lock(&self.exchange.current) = Some(event.request_id.clone());
-        // There is room: the process has asked before, so the event before this one has been taken.
+        // Never full: the process has requested an event, so the previous one was taken.
         let _ = self.exchange.events.try_send(event);
     }
 
-    /// What the process says next.
-    pub(crate) async fn hear(&mut self) -> Option<Said> {
-        self.said.recv().await
+    /// Waits for the process's next message.
+    pub(crate) async fn next_message(&mut self) -> Option<RuntimeMessage> {
+        self.messages.recv().await
     }
 }
 
@@ -118,7 +118,7 @@ impl Drop for RuntimeApi {
     }
 }
 
-/// A web page can make a browser call ports of this machine, under a name of its own: such a call is not the function's.
+/// Refuses requests that a web page makes a browser send to this machine's ports.
 async fn runtime_client_only(State(exchange): State<Arc<Exchange>>, request: Request, next: Next) -> Response {
     if is_runtime_client(request.headers(), &exchange.authority) {
         next.run(request).await
@@ -128,8 +128,8 @@ async fn runtime_client_only(State(exchange): State<Arc<Exchange>>, request: Req
 }
 
 async fn next_event(State(exchange): State<Arc<Exchange>>) -> Response {
-    // Full only if a process asks many times at once: the first question tells enough.
-    let _ = exchange.said.try_send(Said::Next);
+    // Full only if a process sends many requests at once, where one is enough.
+    let _ = exchange.messages.try_send(RuntimeMessage::Next);
     let Some(event) = exchange.next.lock().await.recv().await else {
         return answer(StatusCode::GONE, "{}");
     };
@@ -145,17 +145,17 @@ async fn next_event(State(exchange): State<Arc<Exchange>>) -> Response {
 }
 
 async fn response(State(exchange): State<Arc<Exchange>>, Path(id): Path<String>, body: Bytes) -> Response {
-    if !exchange.settle(&id) {
+    if !exchange.take_pending(&id) {
         return unknown_request();
     }
     if body.len() > MAX_RESPONSE {
-        let _ = exchange.said.send(Said::ResponseTooLarge(body.len())).await;
+        let _ = exchange.messages.send(RuntimeMessage::ResponseTooLarge(body.len())).await;
         return answer(
             StatusCode::PAYLOAD_TOO_LARGE,
             r#"{"errorMessage":"Exceeded maximum allowed payload size (6291556 bytes).","errorType":"RequestEntityTooLarge"}"#,
         );
     }
-    exchange.accept(Said::Response(body)).await
+    exchange.accept(RuntimeMessage::Response(body)).await
 }
 
 async fn error(
@@ -164,19 +164,19 @@ async fn error(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if !exchange.settle(&id) {
+    if !exchange.take_pending(&id) {
         return unknown_request();
     }
-    exchange.accept(Said::Error(error_document(&headers, body))).await
+    exchange.accept(RuntimeMessage::Error(error_document(&headers, body))).await
 }
 
 async fn init_error(State(exchange): State<Arc<Exchange>>, headers: HeaderMap, body: Bytes) -> Response {
-    exchange.accept(Said::InitError(error_document(&headers, body))).await
+    exchange.accept(RuntimeMessage::InitError(error_document(&headers, body))).await
 }
 
 impl Exchange {
-    /// Whether `id` is the event that is being worked on. It is answered once.
-    fn settle(&self, id: &str) -> bool {
+    /// Takes the pending event if its id is `id`. Each event takes one answer.
+    fn take_pending(&self, id: &str) -> bool {
         let mut current = lock(&self.current);
         let expected = current.as_deref() == Some(id);
         if expected {
@@ -185,13 +185,13 @@ impl Exchange {
         expected
     }
 
-    async fn accept(&self, said: Said) -> Response {
-        let _ = self.said.send(said).await;
+    async fn accept(&self, messages: RuntimeMessage) -> Response {
+        let _ = self.messages.send(messages).await;
         answer(StatusCode::ACCEPTED, r#"{"status":"OK"}"#)
     }
 }
 
-/// A runtime may say what went wrong in its header alone.
+/// The error document; built from the header if the body is not JSON.
 fn error_document(headers: &HeaderMap, body: Bytes) -> Bytes {
     if serde_json::from_slice::<serde_json::Value>(&body).is_ok() {
         return body;
@@ -229,7 +229,7 @@ mod tests {
 
     use super::*;
 
-    /// Sends a request that reports that the process cannot be initialised, and answers the status.
+    /// Sends an initialisation error, and returns the response's status.
     async fn report(address: SocketAddr, headers: &str) -> String {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let head = format!(
@@ -242,13 +242,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn report_of_a_browser_is_refused_and_of_a_runtime_is_taken() {
+    async fn browser_requests_are_refused() {
         let mut api = RuntimeApi::listen().await.unwrap();
         for headers in ["origin: http://example.com\r\n", "sec-fetch-site: cross-site\r\n", "host: example.com\r\n"] {
             assert!(["400", "403"].contains(&report(api.address(), headers).await.as_str()), "{headers}");
         }
-        assert!(api.said.try_recv().is_err());
+        assert!(api.messages.try_recv().is_err());
         assert_eq!(report(api.address(), "").await, "202");
-        assert!(matches!(api.hear().await, Some(Said::InitError(_))));
+        assert!(matches!(api.next_message().await, Some(RuntimeMessage::InitError(_))));
     }
 }

@@ -1,9 +1,9 @@
-//! Where the Runtime API of one process listens, and whose connections it takes.
+//! The listener of one process's Runtime API, and its checks of connections.
 //!
-//! A token in the path would keep strangers out, but `AWS_LAMBDA_RUNTIME_API` has no place for one: Rust's runtime client
-//! reads it as an authority, Python's and Node's split it into host and port. So the secret is the address itself: on Linux
-//! all of 127.0.0.0/8 is this machine, and one address of it and a port are drawn for each process. What a browser sends is
-//! refused by its headers, and on Linux so is what another user's process sends, which can look the address up.
+//! A token in the path is not possible: Rust's runtime client reads `AWS_LAMBDA_RUNTIME_API` as an authority, Python's
+//! and Node's split it into host and port. So the secret is the address: on Linux each process gets a random address of
+//! 127.0.0.0/8 and a port. Browser requests are refused by their headers. Other users' processes, which can look the
+//! address up, are refused on Linux.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,7 +13,7 @@ use http::HeaderMap;
 use http::header::{HOST, ORIGIN, REFERER};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A listener for one process.
+/// The listener of one process's Runtime API.
 #[derive(Debug)]
 pub(super) struct RuntimeListener {
     inner: TcpListener,
@@ -21,9 +21,9 @@ pub(super) struct RuntimeListener {
 }
 
 impl RuntimeListener {
-    /// Listens on a free port of an address that was drawn; of 127.0.0.1 where there is no other.
+    /// Listens on a free port of a random loopback address, or of 127.0.0.1 where only that exists.
     pub(super) async fn bind() -> io::Result<Self> {
-        let inner = match TcpListener::bind((drawn_address(), 0)).await {
+        let inner = match TcpListener::bind((random_address(), 0)).await {
             Ok(inner) => inner,
             Err(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?,
         };
@@ -31,7 +31,7 @@ impl RuntimeListener {
         Ok(Self { inner, address })
     }
 
-    /// For `AWS_LAMBDA_RUNTIME_API`.
+    /// The value of `AWS_LAMBDA_RUNTIME_API`.
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -44,7 +44,7 @@ impl Listener for RuntimeListener {
     async fn accept(&mut self) -> (TcpStream, SocketAddr) {
         loop {
             let (stream, peer) = Listener::accept(&mut self.inner).await;
-            // The tables of a machine with many connections take milliseconds to read.
+            // Blocking, since large connection tables take milliseconds to read.
             let own = self.address;
             let foreign = tokio::task::spawn_blocking(move || connections::is_of_another_user(peer, own)).await;
             if foreign.is_ok_and(|foreign| !foreign) {
@@ -58,8 +58,8 @@ impl Listener for RuntimeListener {
     }
 }
 
-/// Whether a request's headers are those of a runtime client: it calls the address that it was given, and is no browser. A
-/// browser says so by `Origin` in whatever may change something, and by `Sec-Fetch-*` or `Referer` elsewhere.
+/// Whether a request's headers are a runtime client's: the exact host, and none of a browser's headers. Browsers send
+/// `Origin` with changes, and `Sec-Fetch-*` or `Referer` otherwise.
 pub(super) fn is_runtime_client(headers: &HeaderMap, authority: &str) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     let host = hosts.next().and_then(|host| host.to_str().ok());
@@ -70,10 +70,10 @@ pub(super) fn is_runtime_client(headers: &HeaderMap, authority: &str) -> bool {
         && !headers.keys().any(|name| name.as_str().starts_with("sec-fetch-"))
 }
 
-fn drawn_address() -> Ipv4Addr {
+fn random_address() -> Ipv4Addr {
     if cfg!(target_os = "linux") {
         let [a, b, c] = rand::random::<[u8; 3]>();
-        // The last number of a network's first and last address is 0 and 255.
+        // 0 and 255 are a network's first and last address.
         Ipv4Addr::new(127, a, b, c.clamp(1, 254))
     } else {
         Ipv4Addr::LOCALHOST
@@ -85,7 +85,7 @@ mod connections {
     use std::fs;
     use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-    /// Whether the connection that came from `peer` to `own` is another user's, by the system's tables of connections.
+    /// Whether the connection from `peer` to `own` is another user's, by the system's connection tables.
     pub(super) fn is_of_another_user(peer: SocketAddr, own: SocketAddr) -> bool {
         let tables: Vec<String> =
             ["/proc/net/tcp", "/proc/net/tcp6"].iter().filter_map(|path| fs::read_to_string(path).ok()).collect();
@@ -93,7 +93,7 @@ mod connections {
         owned_by_another(&tables, peer, own, rustix::process::geteuid().as_raw())
     }
 
-    /// A peer that is not in the tables has gone already; tables that do not have our own end tell nothing.
+    /// A peer missing from the tables has disconnected. Tables without our own end are no evidence.
     pub(super) fn owned_by_another(tables: &[&str], peer: SocketAddr, own: SocketAddr, user: u32) -> bool {
         if uid_of(tables, own, peer).is_none() {
             return false;
@@ -101,18 +101,19 @@ mod connections {
         uid_of(tables, peer, own) != Some(user)
     }
 
-    /// The user of the socket at `local` that is connected with `remote`.
+    /// The user of the socket at `local` connected to `remote`.
     fn uid_of(tables: &[&str], local: SocketAddr, remote: SocketAddr) -> Option<u32> {
-        let (local, remote) = (written(local)?, written(remote)?);
+        let (local, remote) = (table_forms(local)?, table_forms(remote)?);
         tables.iter().flat_map(|table| table.lines()).find_map(|line| {
             let mut fields = line.split_whitespace().skip(1);
-            let same = |field: Option<&str>, wanted: &[String; 2]| field.is_some_and(|f| wanted.iter().any(|w| w == f));
+            let same =
+                |field: Option<&str>, expected: &[String; 2]| field.is_some_and(|f| expected.iter().any(|w| w == f));
             (same(fields.next(), &local) && same(fields.next(), &remote)).then(|| fields.nth(4)?.parse().ok())?
         })
     }
 
-    /// An address as the tables write it: of IPv4, and of IPv4 in an IPv6 socket.
-    pub(super) fn written(address: SocketAddr) -> Option<[String; 2]> {
+    /// An address in the tables' form, for IPv4 and for IPv4 in an IPv6 socket.
+    pub(super) fn table_forms(address: SocketAddr) -> Option<[String; 2]> {
         let IpAddr::V4(ip) = address.ip() else { return None };
         let word = |ip: Ipv4Addr| format!("{:08X}", u32::from_ne_bytes(ip.octets()));
         let prefix = format!("{:016X}{:08X}", 0, u32::from_ne_bytes([0, 0, 0xFF, 0xFF]));
@@ -124,7 +125,7 @@ mod connections {
 mod connections {
     use std::net::SocketAddr;
 
-    /// Nothing tells here.
+    /// Not known on this system.
     pub(super) fn is_of_another_user(_peer: SocketAddr, _own: SocketAddr) -> bool {
         false
     }
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn browsers_and_other_hosts_are_no_runtime_clients() {
+    fn browsers_and_other_hosts_are_not_runtime_clients() {
         let host = ("host", "127.1.2.3:9001");
         let accepted = |pairs: &[(&'static str, &'static str)]| is_runtime_client(&headers(pairs), "127.1.2.3:9001");
         assert!(accepted(&[host]));
@@ -154,7 +155,7 @@ mod tests {
             &[host, ("origin", "http://127.1.2.3:9001")],
             &[host, ("origin", "null")],
             &[host, ("referer", "http://example.com/")],
-            // What a browser sends for an image of a page, which has no origin.
+            // A browser's request for a page's image has no origin.
             &[host, ("sec-fetch-site", "cross-site"), ("sec-fetch-dest", "image")],
             &[host, ("sec-fetch-mode", "no-cors")],
         ] {
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn runtime_api_variable_has_no_place_for_a_token() {
+    fn runtime_api_variable_cannot_hold_a_token() {
         // Rust's runtime client parses the variable as a URI.
         assert!("127.0.0.1:9001".parse::<http::Uri>().is_ok());
         assert!("127.0.0.1:9001/token".parse::<http::Uri>().is_err());
@@ -171,7 +172,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn addresses_are_drawn() {
+    async fn addresses_are_random() {
         let (one, other) = (RuntimeListener::bind().await.unwrap(), RuntimeListener::bind().await.unwrap());
         assert!(one.address().ip().is_loopback() && other.address().ip().is_loopback());
         assert_ne!(one.address().ip(), other.address().ip());
@@ -197,7 +198,7 @@ mod tests {
             let client = client.unwrap();
             let (_, peer) = listener.accept().await;
             assert_eq!(peer.port(), client.local_addr().unwrap().port());
-            // The tables of this machine do have it: another user's would be distinguished by it.
+            // This machine's tables contain the connection, so another user's would be recognised.
             let tables: Vec<String> = ["tcp", "tcp6"]
                 .iter()
                 .filter_map(|name| std::fs::read_to_string(format!("/proc/net/{name}")).ok())
@@ -206,8 +207,8 @@ mod tests {
             let user = rustix::process::geteuid().as_raw();
             assert!(!connections::owned_by_another(&tables, peer, address, user));
             assert!(connections::owned_by_another(&tables, peer, address, user + 1));
-            // A peer that has gone is not let in, and tables without our own end tell nothing.
-            let row_of_peer = connections::written(peer).unwrap();
+            // A disconnected peer is refused; tables without our own end are no evidence.
+            let row_of_peer = connections::table_forms(peer).unwrap();
             let is_of_peer = |line: &&str| row_of_peer.iter().any(|row| line.split_whitespace().nth(1) == Some(row));
             let without_peer: Vec<&str> =
                 tables.iter().flat_map(|table| table.lines()).filter(|l| !is_of_peer(l)).collect();

@@ -1,4 +1,4 @@
-//! Where a function's code comes from: what a request names, fetched and checked.
+//! Fetches and checks the code that a request names.
 
 use std::path::PathBuf;
 
@@ -9,15 +9,15 @@ use serde_json::Value;
 
 use super::code::{Code, ImageCode, ZipCode};
 use super::errors;
-use super::house::SourceImage;
+use super::internal_caller::SourceImage;
 use super::package;
 use super::python;
 use super::registry::Lambda;
 use super::request::PackageType;
 
-/// Code that can be unpacked.
+/// A code package that can be unpacked.
 #[derive(Debug, Clone)]
-pub(crate) enum Source {
+pub(crate) enum PackageSource {
     Image(SourceImage),
     Zip {
         /// `sha256:…`.
@@ -26,7 +26,7 @@ pub(crate) enum Source {
     },
 }
 
-impl Source {
+impl PackageSource {
     pub(crate) fn digest(&self) -> &str {
         match self {
             Self::Image(image) => &image.digest,
@@ -35,23 +35,23 @@ impl Source {
     }
 }
 
-/// How a zip is started.
+/// The runtime and handler of a zip function.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
+pub(crate) struct ZipEntryPoint {
     pub runtime: String,
     pub handler: String,
 }
 
-/// What a request says about code.
+/// The code that a request names.
 #[derive(Debug)]
-pub(crate) enum Given<'a> {
+pub(crate) enum CodeSource<'a> {
     Image(&'a str),
     Inline(Vec<u8>),
     Object { bucket: &'a str, key: &'a str, version: Option<&'a str> },
 }
 
-impl<'a> Given<'a> {
-    /// Reads the members of CreateFunction's `Code`, or of UpdateFunctionCode itself.
+impl<'a> CodeSource<'a> {
+    /// Reads CreateFunction's `Code` member, or UpdateFunctionCode's own members.
     pub(crate) fn read(code: &'a Value, package: PackageType, verb: &str) -> Result<Self, AwsError> {
         let text = |field: &str| code[field].as_str().filter(|text| !text.is_empty());
         let refuse = |field: &str, package: &str| {
@@ -91,26 +91,27 @@ impl<'a> Given<'a> {
 }
 
 impl Lambda {
-    /// Fetches and checks what a request names. `entry` is needed for zips.
-    pub(crate) async fn obtain(
+    /// Fetches and checks the code that a request names. Zips need `entry`.
+    pub(crate) async fn fetch_code(
         &self,
-        given: Given<'_>,
+        code_source: CodeSource<'_>,
         region: &str,
-        entry: Option<Entry>,
-    ) -> Result<(Code, Source), AwsError> {
-        let (sha256, size) = match given {
-            Given::Image(uri) => {
+        entry: Option<ZipEntryPoint>,
+    ) -> Result<(Code, PackageSource), AwsError> {
+        let (sha256, size) = match code_source {
+            CodeSource::Image(uri) => {
                 let image =
-                    self.house.image(uri, region).map_err(|error| errors::invalid_parameter(error.to_string()))?;
-                return Ok((Code::Image(ImageCode::new(uri, &image)), Source::Image(image)));
+                    self.internal.image(uri, region).map_err(|error| errors::invalid_parameter(error.to_string()))?;
+                return Ok((Code::Image(ImageCode::new(uri, &image)), PackageSource::Image(image)));
             }
-            Given::Inline(bytes) => {
-                let blob = self.house.keep(&bytes).await.map_err(|cause| AwsError::internal(cause.to_string()))?;
+            CodeSource::Inline(bytes) => {
+                let blob =
+                    self.internal.store_blob(&bytes).await.map_err(|cause| AwsError::internal(cause.to_string()))?;
                 (blob.sha256, blob.len)
             }
-            Given::Object { bucket, key, version } => self.house.object(region, bucket, key, version)?,
+            CodeSource::Object { bucket, key, version } => self.internal.object(region, bucket, key, version)?,
         };
-        let Some(Entry { runtime, handler }) = entry else {
+        let Some(ZipEntryPoint { runtime, handler }) = entry else {
             return Err(errors::invalid_parameter(
                 "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
             ));
@@ -118,7 +119,7 @@ impl Lambda {
         if thumbctl_platform::python::interpreter().await.is_none() {
             return Err(python::missing());
         }
-        let path = self.house.blob(&sha256);
+        let path = self.internal.blob(&sha256);
         let checked = path.clone();
         tokio::task::spawn_blocking(move || package::check(&checked))
             .await
@@ -127,14 +128,18 @@ impl Lambda {
         let Some(sha256) = bytes_of(&sha256) else {
             return Err(AwsError::internal(format!("{sha256} is not a hash")));
         };
-        Ok((Code::Zip(ZipCode { sha256, size, runtime, handler }), Source::Zip { digest, path }))
+        Ok((Code::Zip(ZipCode { sha256, size, runtime, handler }), PackageSource::Zip { digest, path }))
     }
 
-    /// The code that a function has, once more.
-    pub(crate) fn source_of(&self, code: &Code, region: &str) -> Result<Source, super::house::SourceError> {
+    /// The package of a function's stored code.
+    pub(crate) fn source_of(
+        &self,
+        code: &Code,
+        region: &str,
+    ) -> Result<PackageSource, super::internal_caller::SourceError> {
         match code {
-            Code::Image(image) => self.house.image(&image.resolved_uri(), region).map(Source::Image),
-            Code::Zip(zip) => Ok(Source::Zip { digest: code.digest(), path: self.house.blob(&zip.blob()) }),
+            Code::Image(image) => self.internal.image(&image.resolved_uri(), region).map(PackageSource::Image),
+            Code::Zip(zip) => Ok(PackageSource::Zip { digest: code.digest(), path: self.internal.blob(&zip.blob()) }),
         }
     }
 }
@@ -156,16 +161,19 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn each_kind_of_function_takes_its_own_kind_of_code() {
+    fn code_source_must_match_package_type() {
         let image = json!({ "ImageUri": "host/repo:tag" });
         let object = json!({ "S3Bucket": "b", "S3Key": "k" });
         let (inline, nothing) = (json!({ "ZipFile": "UEs=" }), json!({}));
-        fn read(code: &Value, package: PackageType) -> Result<Given<'_>, String> {
-            Given::read(code, package, "updating").map_err(|error| error.message)
+        fn read(code: &Value, package: PackageType) -> Result<CodeSource<'_>, String> {
+            CodeSource::read(code, package, "updating").map_err(|error| error.message)
         }
-        assert!(matches!(read(&image, PackageType::Image), Ok(Given::Image("host/repo:tag"))));
-        assert!(matches!(read(&object, PackageType::Zip), Ok(Given::Object { bucket: "b", key: "k", version: None })));
-        assert!(matches!(read(&inline, PackageType::Zip), Ok(Given::Inline(_))));
+        assert!(matches!(read(&image, PackageType::Image), Ok(CodeSource::Image("host/repo:tag"))));
+        assert!(matches!(
+            read(&object, PackageType::Zip),
+            Ok(CodeSource::Object { bucket: "b", key: "k", version: None })
+        ));
+        assert!(matches!(read(&inline, PackageType::Zip), Ok(CodeSource::Inline(_))));
         assert_eq!(
             read(&image, PackageType::Zip).unwrap_err(),
             "Please don't provide ImageUri when updating a function with packageType Zip."
@@ -175,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_is_read_from_its_digits() {
+    fn hash_is_parsed_from_hexadecimal_digits() {
         assert_eq!(bytes_of(&"0f".repeat(32)), Some([15; 32]));
         assert_eq!(bytes_of("0f"), None);
         assert_eq!(bytes_of(&"zz".repeat(32)), None);

@@ -1,7 +1,6 @@
-//! Unpacks an image's layers, one over the other, into a directory.
+//! Unpacks an image's layers into a directory, each over the previous one.
 //!
-//! A layer is somebody else's tar: an entry may only ever touch what is below the directory, whatever it is called and
-//! wherever links that came before it point to.
+//! Layers are untrusted: an entry may only affect files below the directory, whatever its name and earlier links.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -14,16 +13,16 @@ use std::path::{Component, Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 use tar::EntryType;
 
-use super::house::SourceLayer;
+use super::internal_caller::SourceLayer;
 use super::rootfs;
 
-/// Lambda takes images up to 10 GB, uncompressed.
+/// Lambda's limit for uncompressed images: 10 GB.
 const MAX_UNPACKED: u64 = 10 << 30;
-/// A layer with more entries than that is an attack rather than an image.
+/// The limit of a layer's entries; more means an attack.
 const MAX_ENTRIES: usize = 1_000_000;
-/// Marks, in OCI layers, a file of a lower layer as removed.
+/// The prefix of whiteout files, which remove a lower layer's file.
 const WHITEOUT: &[u8] = b".wh.";
-/// Marks everything that lower layers have in the directory as removed.
+/// The opaque whiteout, which removes the directory's content of lower layers.
 const OPAQUE: &[u8] = b".wh..wh..opq";
 
 /// Why an image cannot be unpacked.
@@ -32,10 +31,10 @@ pub(crate) enum UnpackError {
     #[error("layer {layer} cannot be read")]
     Layer { layer: String, source: io::Error },
     #[error("layer {layer}: {entry} cannot be unpacked")]
-    Entry { layer: String, entry: String, source: io::Error },
+    ZipEntryPoint { layer: String, entry: String, source: io::Error },
     #[error("layer {layer}: the entry {entry} leads out of the image")]
     Escape { layer: String, entry: String },
-    #[error("the layer's media type {0} is not supported")]
+    #[error("unsupported layer media type {0}")]
     MediaType(String),
     #[error("the image is larger than Lambda allows")]
     TooLarge,
@@ -51,18 +50,18 @@ pub(crate) fn unpack(layers: &[SourceLayer], root: &Path) -> Result<(), UnpackEr
         let name = layer.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let failed = |source| UnpackError::Layer { layer: name.clone(), source };
         let mut file = File::open(&layer.path).map_err(failed)?;
-        // What the bytes are counts, not what the manifest calls them: builders disagree about the media type.
+        // Detected from the bytes, since builders disagree about the media type.
         let mut magic = [0; 2];
         let read = file.read(&mut magic).map_err(failed)?;
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
-        let mut unpacking = Unpacking { layer: &name, root, budget, written: HashSet::new() };
+        let mut unpacking = LayerUnpacker { layer: &name, root, budget, written: HashSet::new() };
         if magic[..read] == [0x1f, 0x8b] {
             let mut archive = tar::Archive::new(MultiGzDecoder::new(io::BufReader::with_capacity(1 << 18, file)));
             unpacking.all(archive.entries().map_err(failed)?, None)?;
         } else {
             let bytes = file.try_clone().map_err(failed)?;
-            // Seeking over contents, which are then copied by the kernel, makes a 200 MB binary cheap. The clone shares
-            // its position with the file, so a second open is needed for that.
+            // Seeking over contents and letting the kernel copy them makes large files cheap. The clone shares its position
+            // with the file, so contents need a second open.
             let contents = File::open(&layer.path).map_err(failed)?;
             let mut archive = tar::Archive::new(bytes);
             unpacking.all(archive.entries_with_seek().map_err(failed)?, Some(contents))?;
@@ -72,15 +71,15 @@ pub(crate) fn unpack(layers: &[SourceLayer], root: &Path) -> Result<(), UnpackEr
     Ok(())
 }
 
-struct Unpacking<'a> {
+struct LayerUnpacker<'a> {
     layer: &'a str,
     root: &'a Path,
     budget: u64,
-    /// What this layer has written: whiteouts hide only what lower layers have.
+    /// Paths written by this layer, which its whiteouts do not remove.
     written: HashSet<PathBuf>,
 }
 
-impl Unpacking<'_> {
+impl LayerUnpacker<'_> {
     fn all<R: Read>(&mut self, entries: tar::Entries<'_, R>, contents: Option<File>) -> Result<(), UnpackError> {
         for (count, entry) in entries.enumerate() {
             if count > MAX_ENTRIES {
@@ -92,7 +91,7 @@ impl Unpacking<'_> {
             if is_file(entry.header().entry_type()) {
                 self.budget = self.budget.checked_sub(entry.size()).ok_or(UnpackError::TooLarge)?;
             }
-            self.one(&mut entry, &path, contents.as_ref()).map_err(|source| UnpackError::Entry {
+            self.one(&mut entry, &path, contents.as_ref()).map_err(|source| UnpackError::ZipEntryPoint {
                 layer: self.layer.to_owned(),
                 entry: name,
                 source,
@@ -101,8 +100,7 @@ impl Unpacking<'_> {
         Ok(())
     }
 
-    /// The entry's path below the root, without `.` and a leading `/`. `..` is refused, though it could be harmless: no
-    /// builder writes it.
+    /// The entry's path below the root, without `.` and a leading `/`. `..` is refused, since no builder writes it.
     fn inside(&self, name: &[u8]) -> Result<PathBuf, UnpackError> {
         let mut path = PathBuf::new();
         for component in Path::new(OsStr::from_bytes(name)).components() {
@@ -127,11 +125,11 @@ impl Unpacking<'_> {
         let parent = rootfs::resolve(self.root, path.parent().unwrap_or(Path::new("")))?;
         let mode = entry.header().mode().unwrap_or(0o644) & 0o777;
         if name.as_bytes() == OPAQUE {
-            // At once: what is resolved now may be a link to elsewhere once the rest of the layer is there.
+            // At once, since a later entry may turn the resolved directory into a link.
             return self.hide_unwritten(&parent);
         }
         if let Some(hidden) = name.as_bytes().strip_prefix(WHITEOUT) {
-            // `.wh...` would name the directory above.
+            // `.wh...` would name the parent directory.
             if matches!(hidden, b"" | b"." | b"..") {
                 return Ok(());
             }
@@ -147,14 +145,14 @@ impl Unpacking<'_> {
                     remove(&target)?;
                     fs::create_dir(&target)?;
                 }
-                // Without these rights we could not fill the directory, nor remove it later.
+                // Owner permissions are needed to fill and delete the directory.
                 fs::set_permissions(&target, fs::Permissions::from_mode(mode | 0o700))?;
             }
             kind if is_file(kind) => {
                 remove(&target)?;
                 let mut out = OpenOptions::new().write(true).create_new(true).mode(mode | 0o600).open(&target)?;
                 match contents {
-                    // A sparse file's holes are not in the archive.
+                    // The archive lacks a sparse file's holes.
                     Some(mut file) if kind != EntryType::GNUSparse => {
                         file.seek(SeekFrom::Start(entry.raw_file_position()))?;
                         let copied = io::copy(&mut file.take(entry.size()), &mut out)?;
@@ -166,7 +164,7 @@ impl Unpacking<'_> {
                         io::copy(&mut io::BufReader::with_capacity(1 << 18, entry), &mut out)?;
                     }
                 }
-                // The mode above has passed through the umask.
+                // The umask has changed the mode set at creation.
                 out.set_permissions(fs::Permissions::from_mode(mode | 0o600))?;
             }
             EntryType::Symlink => {
@@ -187,7 +185,7 @@ impl Unpacking<'_> {
                     fs::hard_link(existing, &target)?;
                 }
             }
-            // Devices and pipes cannot be made by an ordinary user, and Lambda's own file system has none of an image's.
+            // Devices and pipes need root, and Lambda does not create them either.
             _ => return Ok(()),
         }
         self.written.insert(target);
@@ -198,7 +196,7 @@ impl Unpacking<'_> {
         if dir.is_dir() {
             return Ok(());
         }
-        // Resolved already, so none of these is a link; a file of a lower layer in the way is replaced.
+        // Resolved already, so no part is a link; a lower layer's file is replaced.
         let below = dir.strip_prefix(self.root).map_err(io::Error::other)?;
         let mut path = self.root.to_owned();
         for part in below.components() {
@@ -212,10 +210,10 @@ impl Unpacking<'_> {
         Ok(())
     }
 
-    /// Removes what this layer has not written. A directory that it only wrote into stays, with what it wrote.
+    /// Removes entries that this layer has not written, and keeps directories with entries that it has.
     fn hide_unwritten(&self, directory: &Path) -> io::Result<()> {
         let listing = match fs::read_dir(directory) {
-            // Nothing, or a file of a lower layer.
+            // Missing, or a lower layer's file.
             Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return Ok(());
             }
@@ -237,13 +235,13 @@ fn is_file(kind: EntryType) -> bool {
     matches!(kind, EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse)
 }
 
-/// Removes whatever is there, never what a link points to.
+/// Removes a file or directory; a link is removed, not followed.
 fn remove(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
-        // A file where a directory would have to be: nothing can be there.
+        // A parent is a file, so nothing exists here.
         Err(cause) if cause.kind() == io::ErrorKind::NotADirectory => Ok(()),
         Err(cause) => Err(cause),
     }
@@ -275,12 +273,12 @@ mod tests {
         builder.into_inner().unwrap()
     }
 
-    struct Bench {
+    struct TestImage {
         dir: tempfile::TempDir,
         layers: Vec<SourceLayer>,
     }
 
-    impl Bench {
+    impl TestImage {
         fn new() -> Self {
             let dir = tempfile::tempdir().unwrap();
             fs::create_dir(dir.path().join("root")).unwrap();
@@ -311,53 +309,53 @@ mod tests {
     const DIR: EntryType = EntryType::Directory;
 
     #[test]
-    fn later_layers_cover_earlier_ones_plain_or_compressed() {
-        let mut bench = Bench::new();
+    fn later_layers_replace_files_of_earlier_layers() {
+        let mut image = TestImage::new();
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(&tar(&[("etc/b", FILE, "new"), ("run", EntryType::Symlink, "/etc/b")])).unwrap();
-        bench.layer(&tar(&[("etc", DIR, ""), ("etc/a", FILE, "a"), ("etc/b", FILE, "old")]));
-        bench.layer(&gzip.finish().unwrap());
-        bench.layer(&tar(&[("etc/c", EntryType::Link, "etc/b")]));
-        bench.unpack().unwrap();
-        assert_eq!(bench.read("etc/a").as_deref(), Some("a"));
-        assert_eq!(bench.read("etc/b").as_deref(), Some("new"));
-        assert_eq!(bench.read("etc/c").as_deref(), Some("new"));
-        assert_eq!(fs::read_link(bench.root().join("run")).unwrap(), Path::new("/etc/b"));
-        let mode = fs::metadata(bench.root().join("etc/a")).unwrap().permissions().mode();
+        image.layer(&tar(&[("etc", DIR, ""), ("etc/a", FILE, "a"), ("etc/b", FILE, "old")]));
+        image.layer(&gzip.finish().unwrap());
+        image.layer(&tar(&[("etc/c", EntryType::Link, "etc/b")]));
+        image.unpack().unwrap();
+        assert_eq!(image.read("etc/a").as_deref(), Some("a"));
+        assert_eq!(image.read("etc/b").as_deref(), Some("new"));
+        assert_eq!(image.read("etc/c").as_deref(), Some("new"));
+        assert_eq!(fs::read_link(image.root().join("run")).unwrap(), Path::new("/etc/b"));
+        let mode = fs::metadata(image.root().join("etc/a")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o755);
     }
 
     #[test]
-    fn whiteouts_remove_what_lower_layers_have_and_nothing_else() {
-        let mut bench = Bench::new();
-        bench.layer(&tar(&[("d/old", FILE, ""), ("d/sub/old", FILE, ""), ("x", FILE, ""), ("y", FILE, "")]));
-        bench.layer(&tar(&[
+    fn whiteouts_remove_only_files_of_lower_layers() {
+        let mut image = TestImage::new();
+        image.layer(&tar(&[("d/old", FILE, ""), ("d/sub/old", FILE, ""), ("x", FILE, ""), ("y", FILE, "")]));
+        image.layer(&tar(&[
             ("d/new", FILE, ""),
             ("d/.wh..wh..opq", FILE, ""),
             (".wh.x", FILE, ""),
             (".wh...", FILE, ""),
         ]));
-        bench.unpack().unwrap();
-        assert!(bench.read("d/new").is_some());
-        assert!(bench.read("d/old").is_none());
-        assert!(!bench.root().join("d/sub").exists());
-        assert!(bench.read("x").is_none());
-        assert!(bench.read("y").is_some());
+        image.unpack().unwrap();
+        assert!(image.read("d/new").is_some());
+        assert!(image.read("d/old").is_none());
+        assert!(!image.root().join("d/sub").exists());
+        assert!(image.read("x").is_none());
+        assert!(image.read("y").is_some());
     }
 
     #[test]
-    fn nothing_is_written_outside_the_root() {
+    fn unpack_writes_nothing_outside_root() {
         for hostile in ["../out", "a/../../out", "/../out"] {
-            let mut bench = Bench::new();
-            bench.layer(&tar(&[(hostile, FILE, "evil")]));
-            assert!(matches!(bench.unpack(), Err(UnpackError::Escape { .. })), "{hostile}");
-            assert!(!bench.dir.path().join("out").exists());
+            let mut image = TestImage::new();
+            image.layer(&tar(&[(hostile, FILE, "evil")]));
+            assert!(matches!(image.unpack(), Err(UnpackError::Escape { .. })), "{hostile}");
+            assert!(!image.dir.path().join("out").exists());
         }
 
         let outside = tempfile::tempdir().unwrap();
         let target = outside.path().to_str().unwrap();
-        let mut bench = Bench::new();
-        bench.layer(&tar(&[
+        let mut image = TestImage::new();
+        image.layer(&tar(&[
             ("link", EntryType::Symlink, target),
             ("link/through", FILE, "evil"),
             ("up", EntryType::Symlink, "../../../../../.."),
@@ -366,72 +364,72 @@ mod tests {
             ("file", EntryType::Symlink, "../secret"),
             ("file", FILE, "replaces the link"),
         ]));
-        fs::write(bench.dir.path().join("secret"), "untouched").unwrap();
-        bench.unpack().unwrap();
+        fs::write(image.dir.path().join("secret"), "untouched").unwrap();
+        image.unpack().unwrap();
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
-        assert_eq!(bench.read("absolute").as_deref(), Some("kept inside"));
-        assert_eq!(bench.read("through").as_deref(), Some("evil"));
-        assert_eq!(bench.read("file").as_deref(), Some("replaces the link"));
-        assert_eq!(fs::read_to_string(bench.dir.path().join("secret")).unwrap(), "untouched");
+        assert_eq!(image.read("absolute").as_deref(), Some("kept inside"));
+        assert_eq!(image.read("through").as_deref(), Some("evil"));
+        assert_eq!(image.read("file").as_deref(), Some("replaces the link"));
+        assert_eq!(fs::read_to_string(image.dir.path().join("secret")).unwrap(), "untouched");
     }
 
     #[test]
-    fn opaque_marker_removes_nothing_outside_the_root() {
+    fn opaque_whiteout_removes_nothing_outside_root() {
         let outside = tempfile::tempdir().unwrap();
         fs::write(outside.path().join("kept"), "").unwrap();
         fs::create_dir(outside.path().join("d")).unwrap();
         let link = outside.path().to_str().unwrap();
         for entries in [
-            // The marked directory becomes a link, the one above it does, or it was a link of a lower layer.
+            // A link replaces the marked directory or its parent, or a lower layer has a link there.
             [("d/.wh..wh..opq", FILE, ""), ("d", EntryType::Symlink, link), ("x", FILE, "")],
             [("a/d/.wh..wh..opq", FILE, ""), ("a", EntryType::Symlink, link), ("x", FILE, "")],
             [("lower/.wh..wh..opq", FILE, ""), ("lower/x", FILE, ""), ("x", FILE, "")],
         ] {
-            let mut bench = Bench::new();
-            bench.layer(&tar(&[("d/old", FILE, ""), ("a/d/old", FILE, ""), ("lower", EntryType::Symlink, link)]));
-            bench.layer(&tar(&entries));
-            bench.unpack().unwrap();
+            let mut image = TestImage::new();
+            image.layer(&tar(&[("d/old", FILE, ""), ("a/d/old", FILE, ""), ("lower", EntryType::Symlink, link)]));
+            image.layer(&tar(&entries));
+            image.unpack().unwrap();
             assert!(outside.path().join("kept").exists() && outside.path().join("d").exists(), "{entries:?}");
         }
     }
 
     #[test]
-    fn devices_and_pipes_are_not_made() {
-        let mut bench = Bench::new();
-        bench.layer(&tar(&[
+    fn devices_and_pipes_are_skipped() {
+        let mut image = TestImage::new();
+        image.layer(&tar(&[
             ("null", EntryType::Char, ""),
             ("disk", EntryType::Block, ""),
             ("pipe", EntryType::Fifo, ""),
         ]));
-        bench.unpack().unwrap();
-        assert_eq!(fs::read_dir(bench.root()).unwrap().count(), 0);
+        image.unpack().unwrap();
+        assert_eq!(fs::read_dir(image.root()).unwrap().count(), 0);
     }
 
     #[test]
-    fn a_hard_link_cannot_reach_outside() {
-        let mut bench = Bench::new();
-        fs::write(bench.dir.path().join("secret"), "untouched").unwrap();
-        bench.layer(&tar(&[("stolen", EntryType::Link, "../secret")]));
-        assert!(bench.unpack().is_err());
-        assert!(!bench.root().join("stolen").exists());
+    fn hard_links_cannot_leave_root() {
+        let mut image = TestImage::new();
+        fs::write(image.dir.path().join("secret"), "untouched").unwrap();
+        image.layer(&tar(&[("stolen", EntryType::Link, "../secret")]));
+        assert!(image.unpack().is_err());
+        assert!(!image.root().join("stolen").exists());
 
-        // Through a link that leads out: resolved inside, where there is nothing.
-        let mut bench = Bench::new();
-        fs::write(bench.dir.path().join("secret"), "untouched").unwrap();
-        let outside = bench.dir.path().to_str().unwrap().to_owned();
-        bench.layer(&tar(&[("out", EntryType::Symlink, &outside), ("stolen", EntryType::Link, "out/secret")]));
-        assert!(bench.unpack().is_err());
-        assert!(!bench.root().join("stolen").exists());
+        // An outward link resolves inside the root, where the target is missing.
+        let mut image = TestImage::new();
+        fs::write(image.dir.path().join("secret"), "untouched").unwrap();
+        let outside = image.dir.path().to_str().unwrap().to_owned();
+        image.layer(&tar(&[("out", EntryType::Symlink, &outside), ("stolen", EntryType::Link, "out/secret")]));
+        assert!(image.unpack().is_err());
+        assert!(!image.root().join("stolen").exists());
     }
 
     #[test]
-    fn a_layer_that_is_cut_short_or_not_a_tar_is_an_error() {
-        let mut bench = Bench::new();
+    fn truncated_or_invalid_layer_is_an_error() {
+        let mut image = TestImage::new();
         let whole = tar(&[("a", FILE, &"x".repeat(2000))]);
-        bench.layer(&whole[..1024]);
-        assert!(bench.unpack().is_err());
-        let mut bench = Bench::new();
-        bench.layer(&[7; 2048]);
-        assert!(bench.unpack().is_err());
+        image.layer(&whole[..1024]);
+        assert!(image.unpack().is_err());
+        let mut image = TestImage::new();
+        image.layer(&[7; 2048]);
+        assert!(image.unpack().is_err());
     }
 }

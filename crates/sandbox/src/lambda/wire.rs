@@ -1,4 +1,4 @@
-//! Lambda on the wire: its routes, and Invoke's payload, which is the whole body.
+//! Lambda's HTTP routes and Invoke's payload, which is the whole body.
 
 use awsim_core::{AwsError, RouteDefinition};
 use base64::Engine as _;
@@ -9,13 +9,13 @@ use percent_encoding::percent_decode_str;
 use serde_json::json;
 
 use super::errors;
-use super::invoke::Call;
-use super::operations::Asked;
+use super::invoke::InvokeRequest;
+use super::operations::OperationRequest;
 
 /// The member under which [`wrap_payload`] puts an Invoke's payload.
 const PAYLOAD: &str = "__lambda_payload";
 
-/// Method, path, operation. What has no parameters comes first: awsim would take `/functions/` for a function with an
+/// Method, path, operation. Routes without parameters come first: awsim would read `/functions/` as a function with an
 /// empty name.
 const ROUTES: &[(&str, &str, &str)] = &[
     ("GET", "/2015-03-31/functions", "ListFunctions"),
@@ -46,12 +46,12 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("DELETE", "/2017-03-31/tags/{Resource}", "UntagResource"),
 ];
 
-/// The routes, as awsim wants them.
+/// The routes in awsim's form.
 pub(crate) fn routes() -> Vec<RouteDefinition> {
-    // The first that fits is taken.
+    // The first match is taken.
     ROUTES
         .iter()
-        .chain(super::absent::ROUTES)
+        .chain(super::unsupported_routes::ROUTES)
         .map(|&(method, path_pattern, operation)| RouteDefinition {
             method,
             path_pattern,
@@ -61,9 +61,9 @@ pub(crate) fn routes() -> Vec<RouteDefinition> {
         .collect()
 }
 
-/// Wraps an Invoke's body, for the front to do before the gateway sees the request (and after the signature has been
-/// checked). The gateway takes a body for members of the operation's input: a payload that is an array or no JSON is
-/// lost on the way, and one with a member `Qualifier` would be obeyed. `None` for any other request.
+/// Wraps an Invoke's body, after the signature check and before awsim's gateway parses the request. That gateway reads
+/// a body as the operation's input: it would lose a payload that is no JSON object, and would apply a member
+/// `Qualifier`. `None` for any other request.
 pub(crate) fn wrap_payload(uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Option<Bytes> {
     let name = uri.path().strip_prefix("/2015-03-31/functions/")?.strip_suffix("/invocations")?;
     if name.contains('/') {
@@ -79,15 +79,20 @@ pub(crate) fn wrap_payload(uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Optio
     Some(Bytes::from(wrapped.to_string()))
 }
 
-/// Reads an Invoke, wrapped or as the gateway gives it.
-pub(crate) fn call(asked: &Asked<'_>) -> Result<Call, AwsError> {
-    let input = asked.input;
+/// Reads an Invoke, wrapped or as parsed by awsim's gateway.
+pub(crate) fn call(request: &OperationRequest<'_>) -> Result<InvokeRequest, AwsError> {
+    let input = request.input;
     let text = |name: &str| input[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let encoded = input[PAYLOAD].as_str().or_else(|| input["__raw_body"].as_str()).unwrap_or_default();
     let payload = STANDARD
         .decode(encoded)
         .map_err(|cause| errors::invalid_content(format!("Could not parse request body into json: {cause}")))?;
-    Ok(Call { reference: asked.reference()?, kind: text("InvocationType"), log_type: text("LogType"), payload })
+    Ok(InvokeRequest {
+        reference: request.reference()?,
+        kind: text("InvocationType"),
+        log_type: text("LogType"),
+        payload,
+    })
 }
 
 fn parameter(query: &str, name: &str) -> Option<String> {
@@ -105,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_body_of_invoke_comes_through_whole() {
+    fn invoke_body_is_wrapped_unchanged() {
         let uri: Uri = "/2015-03-31/functions/thumb/invocations?Qualifier=%24LATEST".parse().unwrap();
         let mut headers = HeaderMap::new();
         headers.insert("x-amz-invocation-type", "Event".parse().unwrap());
@@ -117,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn other_requests_are_left_alone() {
+    fn other_requests_are_not_wrapped() {
         for path in ["/2015-03-31/functions", "/2015-03-31/functions/thumb/policy", "/bucket/invocations"] {
             assert!(wrap_payload(&path.parse().unwrap(), &HeaderMap::new(), b"").is_none(), "{path}");
         }

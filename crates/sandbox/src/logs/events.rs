@@ -1,15 +1,15 @@
-//! Putting, getting and filtering events.
+//! Puts, gets and filters events.
 
 use std::sync::atomic::Ordering;
 
 use awsim_core::AwsError;
 use serde_json::{Value, json};
 
-use super::filter::Pattern;
-use super::stream::{Entry, Position, START};
+use super::filter::FilterPattern;
+use super::stream::{EventEntry, EventPosition, START};
 use super::{Logs, broken, group_name, invalid, not_found, now, stream_name};
 
-/// How much one answer carries.
+/// The limits of one response.
 const PAGE_EVENTS: usize = 10_000;
 const PAGE_BYTES: usize = 1024 * 1024;
 
@@ -59,8 +59,8 @@ impl Logs {
         Ok(answer)
     }
 
-    /// A page forwards from a token or the head, or backwards from a token or the tail. The forward token that was
-    /// given comes back when there is nothing newer: that is how AWS says "caught up".
+    /// Returns a page forwards from a token or the head, or backwards from a token or the tail. As on AWS, the same forward
+    /// token is returned when there are no newer events.
     pub(super) fn get_events(&self, region: &str, input: &Value) -> Result<Value, AwsError> {
         let (group, stream) = (group_name(input)?, stream_name(input)?);
         let limit = page_limit(input)?;
@@ -108,7 +108,7 @@ impl Logs {
     pub(super) fn filter_events(&self, region: &str, input: &Value) -> Result<Value, AwsError> {
         let group = group_name(input)?;
         let limit = page_limit(input)?;
-        let pattern = Pattern::read(input["filterPattern"].as_str().unwrap_or(""))?;
+        let pattern = FilterPattern::read(input["filterPattern"].as_str().unwrap_or(""))?;
         let names: Option<Vec<&str>> =
             input["logStreamNames"].as_array().map(|names| names.iter().filter_map(Value::as_str).collect());
         let prefix = input["logStreamNamePrefix"].as_str();
@@ -125,18 +125,18 @@ impl Logs {
             if let Some(missing) = names.iter().flatten().find(|name| !group.streams.contains_key(**name)) {
                 return Err(not_found(&format!("The specified log stream does not exist: {missing}")));
             }
-            let mut found: Vec<(Position, Value, usize)> = Vec::new();
+            let mut found: Vec<(EventPosition, Value, usize)> = Vec::new();
             for (name, stream) in &mut group.streams {
-                let wanted = names.as_ref().is_none_or(|names| names.contains(&name.as_str()))
+                let selected = names.as_ref().is_none_or(|names| names.contains(&name.as_str()))
                     && prefix.is_none_or(|prefix| name.starts_with(prefix));
-                if !wanted {
+                if !selected {
                     continue;
                 }
                 let events = self.events(stream)?;
                 let start = events.entries.partition_point(|entry| entry.at.time < from || entry.at <= after);
                 let end = events.entries.partition_point(|entry| entry.at.time <= to).max(start);
                 let mut taken = 0;
-                // Page by page: no stream gives more than one answer can carry.
+                // In chunks, up to the limit per stream.
                 for entries in events.entries[start..end].chunks(256) {
                     let messages = events.messages(entries).map_err(|cause| broken(&cause))?;
                     for (entry, message) in entries.iter().zip(messages) {
@@ -169,7 +169,7 @@ impl Logs {
     }
 }
 
-fn event(stream: &str, entry: &Entry, message: &str) -> Value {
+fn event(stream: &str, entry: &EventEntry, message: &str) -> Value {
     json!({
         "logStreamName": stream,
         "timestamp": entry.at.time,
@@ -179,8 +179,8 @@ fn event(stream: &str, entry: &Entry, message: &str) -> Value {
     })
 }
 
-/// Cuts a page to what one answer carries, at the end that the reader has not come from.
-fn trim(page: &mut Vec<Entry>, messages: &mut Vec<String>, forward: bool) {
+/// Trims a page to the response's size, at the far end of the read direction.
+fn trim(page: &mut Vec<EventEntry>, messages: &mut Vec<String>, forward: bool) {
     let mut bytes = 0;
     let fits = |message: &&String| {
         bytes += message.len() + 26;
@@ -206,12 +206,12 @@ fn page_limit(input: &Value) -> Result<usize, AwsError> {
     }
 }
 
-fn write_token(direction: char, at: Position) -> String {
+fn write_token(direction: char, at: EventPosition) -> String {
     format!("{direction}/{:+020}{:020}/s", at.time, at.number)
 }
 
-/// The direction (forward?) and the place.
-fn read_token(token: &str) -> Result<(bool, Position), AwsError> {
+/// Reads a token: whether it is forward, and its position.
+fn read_token(token: &str) -> Result<(bool, EventPosition), AwsError> {
     let read = || {
         let forward = match token.get(..2)? {
             "f/" => true,
@@ -220,7 +220,7 @@ fn read_token(token: &str) -> Result<(bool, Position), AwsError> {
         };
         let body = token.get(2..)?.strip_suffix("/s")?;
         let (time, number) = (body.get(..20)?, body.get(20..)?);
-        Some((forward, Position { time: time.parse().ok()?, number: number.parse().ok()? }))
+        Some((forward, EventPosition { time: time.parse().ok()?, number: number.parse().ok()? }))
     };
     read().ok_or_else(|| invalid("The specified nextToken is invalid."))
 }

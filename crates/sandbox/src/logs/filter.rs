@@ -1,23 +1,23 @@
-//! Filter patterns: words, phrases, `?either`, `-without`.
+//! Filter patterns: terms, phrases, `?any` and `-excluded`.
 
 use awsim_core::AwsError;
 
-/// What a message must, may and must not hold.
+/// The required, alternative and excluded terms.
 #[derive(Default)]
-pub(super) struct Pattern {
+pub(super) struct FilterPattern {
     all: Vec<String>,
     any: Vec<String>,
     none: Vec<String>,
 }
 
-impl Pattern {
-    /// Reads a pattern. Those for JSON and for columns are not there, and say so.
+impl FilterPattern {
+    /// Reads a pattern. Patterns for JSON, columns and regular expressions are refused.
     pub(super) fn read(text: &str) -> Result<Self, AwsError> {
         let text = text.trim();
         if text.starts_with('{') || text.starts_with('[') || text.starts_with('%') {
             return Err(AwsError::bad_request(
                 "InvalidParameterException",
-                "The sandbox's filter patterns are words and phrases: no JSON, columns or regular expressions",
+                "The sandbox supports filter patterns of terms and phrases only",
             ));
         }
         let mut pattern = Self::default();
@@ -61,17 +61,17 @@ impl Pattern {
 
 #[cfg(test)]
 mod tests {
-    use super::Pattern;
+    use super::FilterPattern;
 
     #[test]
-    fn words_phrases_choices_and_exclusions() {
-        let matches = |pattern: &str, message: &str| Pattern::read(pattern).unwrap().matches(message);
+    fn terms_phrases_alternatives_and_exclusions_match() {
+        let matches = |pattern: &str, message: &str| FilterPattern::read(pattern).unwrap().matches(message);
         assert!(matches("", "anything"));
         assert!(matches("ERROR disk", "ERROR: the disk is full"));
         assert!(!matches("ERROR disk", "ERROR: no memory"));
         assert!(matches("\"is full\"", "the disk is full"));
         assert!(matches("?ERROR ?WARN", "WARN x"));
         assert!(!matches("ERROR -retry", "ERROR, will retry"));
-        assert!(Pattern::read("{ $.level = \"error\" }").is_err());
+        assert!(FilterPattern::read("{ $.level = \"error\" }").is_err());
     }
 }

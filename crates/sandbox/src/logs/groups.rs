@@ -3,10 +3,10 @@
 use awsim_core::AwsError;
 use serde_json::{Value, json};
 
-use super::{Group, Logs, Stream, exists, group_arn, group_name, invalid, not_found, now, stream_name};
+use super::{GroupRecord, Logs, StreamRecord, exists, group_arn, group_name, invalid, not_found, now, stream_name};
 use crate::sync::lock;
 
-/// The only retentions that there are.
+/// The allowed retention periods.
 const DAYS: [u32; 23] =
     [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653, 3654];
 
@@ -18,7 +18,7 @@ impl Logs {
         if groups.contains_key(&name) {
             return Err(exists("log group"));
         }
-        let mut group = Group { created: now(), ..Group::default() };
+        let mut group = GroupRecord { created: now(), ..GroupRecord::default() };
         group.class = input["logGroupClass"].as_str().map(str::to_owned);
         add_tags(&mut group, &input["tags"]);
         groups.insert(name, group);
@@ -31,7 +31,7 @@ impl Logs {
         let group = lock(&self.groups).get_mut(region).and_then(|groups| groups.remove(&name));
         let group = group.ok_or_else(|| not_found("The specified log group does not exist."))?;
         for stream in group.streams.values() {
-            self.forget(stream);
+            self.delete_file(stream);
         }
         self.change();
         Ok(json!({}))
@@ -132,9 +132,9 @@ impl Logs {
             if group.streams.contains_key(&name) {
                 return Err(exists("log stream"));
             }
-            // A name of its own: the stream's may hold slashes and be any length.
+            // A separate file name, since the stream's may have slashes and any length.
             let file = format!("{}.jsonl", uuid::Uuid::new_v4().simple());
-            group.streams.insert(name, Stream { created: now(), file, events: None });
+            group.streams.insert(name, StreamRecord { created: now(), file, events: None });
             self.change();
             Ok(json!({}))
         })
@@ -145,7 +145,7 @@ impl Logs {
         self.with_group(region, &group, |group| {
             let stream = group.streams.remove(&name);
             let stream = stream.ok_or_else(|| not_found("The specified log stream does not exist."))?;
-            self.forget(&stream);
+            self.delete_file(&stream);
             self.change();
             Ok(json!({}))
         })
@@ -208,7 +208,7 @@ impl Logs {
         })
     }
 
-    fn forget(&self, stream: &Stream) {
+    fn delete_file(&self, stream: &StreamRecord) {
         match &stream.events {
             Some(events) => events.delete(),
             None => {
@@ -218,7 +218,7 @@ impl Logs {
     }
 }
 
-/// Refuses tags that the house alone sets and takes away: those of CloudFormation.
+/// Refuses `aws:` tags, which only CloudFormation sets and removes.
 pub(super) fn refuse_system_tags(input: &Value) -> Result<(), AwsError> {
     let set = input["tags"].as_object().into_iter().flat_map(|tags| tags.keys()).map(String::as_str);
     let lists = [&input["tagKeys"], &input["tags"]].into_iter().filter_map(Value::as_array);
@@ -229,7 +229,7 @@ pub(super) fn refuse_system_tags(input: &Value) -> Result<(), AwsError> {
     }
 }
 
-fn add_tags(group: &mut Group, tags: &Value) {
+fn add_tags(group: &mut GroupRecord, tags: &Value) {
     for (key, value) in tags.as_object().into_iter().flatten() {
         group.tags.insert(key.clone(), value.as_str().unwrap_or_default().to_owned());
     }

@@ -1,4 +1,4 @@
-//! CloudWatch Logs.
+//! The permissions that CloudWatch Logs operations require.
 
 use awsim_core::RequestContext;
 use serde_json::Value;
@@ -11,8 +11,8 @@ pub(crate) fn of_call(operation: &str, input: &Value, context: &RequestContext) 
     let group = named.or(several).unwrap_or("*");
     let group = group.split_once(":log-group:").map_or(group, |(_, name)| name.trim_end_matches(":*"));
     let group = format!("arn:aws:logs:{}:{}:log-group:{group}", context.region, context.account_id);
-    // AWS decides about a group as `GROUP:log-stream:`, which is what policies that end in `:*` are for; only tags are
-    // on the group itself.
+    // AWS checks a group as `GROUP:log-stream:`, which policies ending in `:*` match; only tag operations use the group's
+    // own ARN.
     let resource = match operation {
         "TagResource" | "UntagResource" | "ListTagsForResource" => group.clone(),
         _ => format!("{group}:log-stream:{}", text(input, "logStreamName").unwrap_or_default()),

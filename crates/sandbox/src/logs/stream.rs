@@ -1,4 +1,4 @@
-//! One log stream's events: messages in a file, what finds them in memory.
+//! One log stream's events: messages in a file, their index in memory.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -8,41 +8,41 @@ use serde::{Deserialize, Serialize};
 
 use thumbctl_platform::private_fs;
 
-/// Where an event stands: by its own time, then by the order of arrival. Tokens are made of it.
+/// An event's position: its time, then its order of arrival. Tokens encode it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Position {
+pub(super) struct EventPosition {
     pub time: i64,
     pub number: u64,
 }
 
-/// Before everything.
-pub(super) const START: Position = Position { time: i64::MIN, number: 0 };
+/// The position before all events.
+pub(super) const START: EventPosition = EventPosition { time: i64::MIN, number: 0 };
 
-/// One event, but for its message.
+/// One event without its message.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Entry {
-    pub at: Position,
+pub(super) struct EventEntry {
+    pub at: EventPosition,
     pub ingested: i64,
     offset: u64,
     length: u32,
 }
 
-/// An event as a line of the file.
+/// An event as a line of the file: number, time, ingestion time, message.
 #[derive(Serialize, Deserialize)]
-struct Line<'a>(u64, i64, i64, std::borrow::Cow<'a, str>);
+struct EventLine<'a>(u64, i64, i64, std::borrow::Cow<'a, str>);
 
 /// The events of one stream.
-pub(super) struct Events {
+pub(super) struct StreamEvents {
     path: PathBuf,
     end: u64,
     /// In order.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<EventEntry>,
     pub bytes: u64,
     pub last_ingestion: Option<i64>,
 }
 
-impl Events {
-    /// Those that are in the file, if there is one. A line cut short is an unanswered call's, and is cut off.
+impl StreamEvents {
+    /// Opens the file, if it exists. A truncated last line belongs to an unfinished call, and is removed.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let mut events = Self { path: path.to_owned(), end: 0, entries: Vec::new(), bytes: 0, last_ingestion: None };
         let file = match File::open(path) {
@@ -57,7 +57,7 @@ impl Events {
             if reader.read_until(b'\n', &mut line)? == 0 {
                 return Ok(events);
             }
-            match serde_json::from_slice::<Line>(&line) {
+            match serde_json::from_slice::<EventLine>(&line) {
                 Ok(parsed) if line.ends_with(b"\n") => events.index(&parsed, line.len()),
                 _ => break,
             }
@@ -72,13 +72,13 @@ impl Events {
         let mut lines = Vec::with_capacity(new.len());
         for (number, time, message) in new {
             let before = text.len();
-            let line = Line(*number, *time, ingested, message.as_str().into());
+            let line = EventLine(*number, *time, ingested, message.as_str().into());
             serde_json::to_writer(&mut text, &line)?;
             text.push(b'\n');
             lines.push((line, text.len() - before));
         }
         let mut file = private_fs::options().create(true).append(true).open(&self.path)?;
-        // A full disk may take half of it.
+        // A full disk may have written a part.
         file.write_all(&text).inspect_err(|_| {
             let _ = file.set_len(self.end);
         })?;
@@ -88,19 +88,19 @@ impl Events {
         Ok(())
     }
 
-    fn index(&mut self, line: &Line, length: usize) {
-        let at = Position { time: line.1, number: line.0 };
-        let entry = Entry { at, ingested: line.2, offset: self.end, length: length as u32 };
-        let place = self.entries.partition_point(|other| other.at < at);
-        self.entries.insert(place, entry);
+    fn index(&mut self, line: &EventLine, length: usize) {
+        let at = EventPosition { time: line.1, number: line.0 };
+        let entry = EventEntry { at, ingested: line.2, offset: self.end, length: length as u32 };
+        let index = self.entries.partition_point(|other| other.at < at);
+        self.entries.insert(index, entry);
         self.end += length as u64;
-        // AWS charges 26 bytes for each event's own affairs.
+        // AWS adds 26 bytes per event.
         self.bytes += line.3.len() as u64 + 26;
         self.last_ingestion = self.last_ingestion.max(Some(line.2));
     }
 
     /// The messages of these events, in the same order.
-    pub(super) fn messages(&self, entries: &[Entry]) -> io::Result<Vec<String>> {
+    pub(super) fn messages(&self, entries: &[EventEntry]) -> io::Result<Vec<String>> {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
@@ -116,7 +116,7 @@ impl Events {
             line.resize(entry.length as usize, 0);
             buffered.read_exact(&mut line)?;
             at = entry.offset + u64::from(entry.length);
-            messages.push(serde_json::from_slice::<Line>(&line)?.3.into_owned());
+            messages.push(serde_json::from_slice::<EventLine>(&line)?.3.into_owned());
         }
         Ok(messages)
     }
@@ -132,16 +132,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_in_the_order_of_their_times_and_survive() {
+    fn events_are_ordered_by_time_and_persist() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("1.jsonl");
-        let mut events = Events::open(&path).unwrap();
+        let mut events = StreamEvents::open(&path).unwrap();
         events.append(&[(1, 10, "b\n\"x\"".into()), (2, 30, "d".into())], 5).unwrap();
         events.append(&[(3, 5, "a".into()), (4, 10, "c".into())], 6).unwrap();
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"[5,40,7,\"cut").unwrap();
-        let mut events = Events::open(&path).unwrap();
+        let mut events = StreamEvents::open(&path).unwrap();
         events.append(&[(6, 50, "e".into())], 7).unwrap();
-        let events = Events::open(&path).unwrap();
+        let events = StreamEvents::open(&path).unwrap();
         assert_eq!(events.messages(&events.entries).unwrap(), ["a", "b\n\"x\"", "c", "d", "e"]);
         assert_eq!(events.last_ingestion, Some(7));
     }

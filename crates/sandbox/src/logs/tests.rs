@@ -2,18 +2,18 @@ use serde_json::json;
 
 use super::*;
 
-struct Fixture {
+struct TestLogs {
     logs: Logs,
     _dir: tempfile::TempDir,
 }
 
-fn fixture() -> Fixture {
+fn test_logs() -> TestLogs {
     let dir = tempfile::tempdir().unwrap();
     let services = ServiceRegistry::new("http://127.0.0.1:1".into(), dir.path().into(), Default::default()).unwrap();
-    Fixture { logs: Logs::new(&services).unwrap(), _dir: dir }
+    TestLogs { logs: Logs::new(&services).unwrap(), _dir: dir }
 }
 
-impl Fixture {
+impl TestLogs {
     async fn call(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
         self.logs.handle(operation, input, &RequestContext::new("logs", "us-east-1")).await
     }
@@ -43,8 +43,8 @@ impl Fixture {
 }
 
 #[tokio::test]
-async fn the_same_forward_token_again_means_caught_up() {
-    let logs = fixture();
+async fn forward_token_repeats_at_end_of_stream() {
+    let logs = test_logs();
     logs.stream().await;
     let (none, start) = logs.get(json!({})).await;
     assert!(none.is_empty());
@@ -61,16 +61,16 @@ async fn the_same_forward_token_again_means_caught_up() {
 }
 
 #[tokio::test]
-async fn without_a_head_the_tail_is_given() {
-    let logs = fixture();
+async fn get_events_returns_tail_by_default() {
+    let logs = test_logs();
     logs.stream().await;
     logs.put(&["1", "2", "3"]).await;
     assert_eq!(logs.get(json!({"startFromHead": false, "limit": 2})).await.0, ["2", "3"]);
 }
 
 #[tokio::test]
-async fn filtering_goes_over_streams_and_pages() {
-    let logs = fixture();
+async fn filter_covers_streams_and_pages() {
+    let logs = test_logs();
     logs.stream().await;
     logs.call("CreateLogStream", json!({"logGroupName": "/g", "logStreamName": "t"})).await.unwrap();
     logs.put(&["ERROR 1", "fine", "ERROR 2"]).await;
@@ -93,8 +93,8 @@ async fn filtering_goes_over_streams_and_pages() {
 }
 
 #[tokio::test]
-async fn errors_are_those_of_aws() {
-    let logs = fixture();
+async fn errors_have_aws_codes() {
+    let logs = test_logs();
     logs.stream().await;
     let code = |result: Result<Value, AwsError>| result.unwrap_err().code;
     assert_eq!(
@@ -108,8 +108,8 @@ async fn errors_are_those_of_aws() {
 }
 
 #[tokio::test]
-async fn a_deleted_group_leaves_no_file() {
-    let logs = fixture();
+async fn deleted_group_leaves_no_file() {
+    let logs = test_logs();
     logs.stream().await;
     logs.put(&["1"]).await;
     logs.call("DeleteLogGroup", json!({"logGroupName": "/g"})).await.unwrap();

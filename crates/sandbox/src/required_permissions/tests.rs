@@ -5,7 +5,7 @@ use awsim_iam::IamService;
 use serde_json::json;
 
 use super::*;
-use crate::ecr::permissions::{Door, of_registry};
+use crate::ecr::permissions::{RegistryRequestKind, registry_permissions};
 
 fn resources(service: &str, operation: &str, input: Value) -> Vec<String> {
     let context = RequestContext::new_with_account(service, "eu-central-1", "000000000000");
@@ -41,7 +41,7 @@ fn permission_is_for_the_resource_that_the_operation_uses() {
 fn monolithic_layer_upload_requires_all_upload_permissions() {
     let actions = |uri: &str| -> Vec<String> {
         let (request, ()) = http::Request::post(uri).body(()).unwrap().into_parts();
-        of_registry(Door::Uploads, &request, "eu-central-1", "000000000000", "team")
+        registry_permissions(RegistryRequestKind::Uploads, &request, "eu-central-1", "000000000000", "team")
             .into_iter()
             .map(|permission| permission.action)
             .collect()

@@ -47,7 +47,7 @@ impl TestBench {
         services.register(ecr.clone()).unwrap();
         let host = BuildHost { program: "/nonexistent".into(), function: || &[] };
         services.register(Arc::new(CodeBuildService::new(services.clone(), host))).unwrap();
-        let lambda = Arc::new(LambdaService::new(services.clone(), ecr.images(), s3.clone()));
+        let lambda = Arc::new(LambdaService::new(services.clone(), ecr.image_resolver(), s3.clone()));
         services.register(lambda.clone()).unwrap();
         services.set_function_invoker(lambda);
         let tags = vec![("aws:cloudformation:stack-name".to_owned(), "pictures".to_owned())];

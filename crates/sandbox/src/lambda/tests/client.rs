@@ -1,4 +1,4 @@
-//! The AWS SDK's client against the service, over HTTP, through awsim's gateway.
+//! Tests with the AWS SDK's client over HTTP, through awsim's gateway.
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::client::Waiters;
@@ -12,9 +12,9 @@ use axum::extract::State;
 use base64::Engine as _;
 use http::{HeaderMap, Method, Uri};
 
-use super::bench::{Bench, IMAGE, PATIENCE, REGION, ROLE};
+use super::harness::{Harness, IMAGE, REGION, ROLE, TEST_TIMEOUT};
 
-async fn front(
+async fn wrap_and_forward(
     State(state): State<AppState>,
     method: Method,
     uri: Uri,
@@ -25,13 +25,13 @@ async fn front(
     gateway::handle_request(State(state), method, uri, headers, body).await
 }
 
-async fn client(bench: &Bench) -> (Client, tokio::task::JoinHandle<()>) {
-    let mut state = AppState::new(REGION.to_owned(), super::bench::ACCOUNT.to_owned());
-    state.register(bench.service.clone(), bench.service.routes());
+async fn client(harness: &Harness) -> (Client, tokio::task::JoinHandle<()>) {
+    let mut state = AppState::new(REGION.to_owned(), super::harness::ACCOUNT.to_owned());
+    state.register(harness.service.clone(), harness.service.routes());
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let limit = axum::extract::DefaultBodyLimit::max(16 << 20);
-    let router = axum::Router::new().fallback(front).layer(limit).with_state(state);
+    let router = axum::Router::new().fallback(wrap_and_forward).layer(limit).with_state(state);
     let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     let config = aws_sdk_lambda::Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -44,9 +44,9 @@ async fn client(bench: &Bench) -> (Client, tokio::task::JoinHandle<()>) {
 }
 
 #[tokio::test]
-async fn the_sdk_sees_lambda() {
-    let bench = Bench::new();
-    let (lambda, server) = client(&bench).await;
+async fn sdk_client_works_with_all_operations() {
+    let harness = Harness::new();
+    let (lambda, server) = client(&harness).await;
     let created = lambda
         .create_function()
         .function_name("thumb")
@@ -61,7 +61,7 @@ async fn the_sdk_sees_lambda() {
         .await
         .unwrap();
     assert_eq!(created.state().unwrap().as_str(), "Pending");
-    let active = lambda.wait_until_function_active_v2().function_name("thumb").wait(PATIENCE).await.unwrap();
+    let active = lambda.wait_until_function_active_v2().function_name("thumb").wait(TEST_TIMEOUT).await.unwrap();
     let shown = active.as_result().unwrap();
     let configuration = shown.configuration().unwrap();
     assert_eq!(configuration.environment().unwrap().variables().unwrap()["DEST_BUCKET"], "thumbs");
@@ -88,8 +88,8 @@ async fn the_sdk_sees_lambda() {
     assert_eq!(failed.function_error(), Some("Unhandled"));
     let event = lambda.invoke().function_name("thumb").invocation_type(InvocationType::Event).payload(Blob::new("[1]"));
     assert_eq!(event.send().await.unwrap().status_code(), 202);
-    let look = lambda.invoke().function_name("thumb").invocation_type(InvocationType::DryRun);
-    assert_eq!(look.send().await.unwrap().status_code(), 204);
+    let dry_run = lambda.invoke().function_name("thumb").invocation_type(InvocationType::DryRun);
+    assert_eq!(dry_run.send().await.unwrap().status_code(), 204);
     let broken = lambda.invoke().function_name("thumb").payload(Blob::new("{")).send().await.unwrap_err();
     assert_eq!(broken.code(), Some("InvalidRequestContentException"));
 
@@ -124,17 +124,17 @@ async fn the_sdk_sees_lambda() {
     assert_eq!(lambda.list_functions().send().await.unwrap().functions().len(), 1);
     assert_eq!(lambda.list_versions_by_function().function_name("thumb").send().await.unwrap().versions().len(), 1);
     lambda.update_function_configuration().function_name("thumb").timeout(10).send().await.unwrap();
-    bench.active("thumb").await;
+    harness.wait_until_active("thumb").await;
     let updated = lambda.wait_until_function_updated_v2().function_name("thumb");
-    updated.wait(PATIENCE).await.unwrap();
+    updated.wait(TEST_TIMEOUT).await.unwrap();
     lambda.update_function_code().function_name("thumb").image_uri(IMAGE).send().await.unwrap();
-    bench.active("thumb").await;
+    harness.wait_until_active("thumb").await;
     let updated = lambda.wait_until_function_updated_v2().function_name("thumb");
-    updated.wait(PATIENCE).await.unwrap();
+    updated.wait(TEST_TIMEOUT).await.unwrap();
 
     lambda.delete_function().function_name("thumb").send().await.unwrap();
-    let gone = lambda.get_function().function_name("thumb").send().await.unwrap_err().into_service_error();
-    assert!(gone.is_resource_not_found_exception());
-    assert_eq!(gone.message(), Some("Function not found: arn:aws:lambda:eu-central-1:000000000000:function:thumb"));
+    let deleted = lambda.get_function().function_name("thumb").send().await.unwrap_err().into_service_error();
+    assert!(deleted.is_resource_not_found_exception());
+    assert_eq!(deleted.message(), Some("Function not found: arn:aws:lambda:eu-central-1:000000000000:function:thumb"));
     server.abort();
 }

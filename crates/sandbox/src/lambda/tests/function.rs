@@ -1,7 +1,6 @@
-//! The function of these tests: a real process that speaks to the Runtime API and does what its event asks for.
+//! The tests' function: a real process that uses the Runtime API and runs the task in its event.
 //!
-//! A process needs a program, and the one program that is always there is the test binary. The image's `bootstrap` starts
-//! it again with the name of [`function_process`] as its only test.
+//! Its program is the test binary: the image's `bootstrap` starts it with [`function_process`] as its only test.
 
 use std::fs::File;
 use std::io::Write;
@@ -12,10 +11,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// What the image's `/bootstrap` is: a script that becomes the test binary, in the same process.
+/// The image's `/bootstrap`: a script that executes the test binary.
 ///
-/// The test harness reports on standard output, which has no place in a function's log: the function writes to
-/// descriptor 3. Shells export variables of their own, bash some more than others.
+/// The test harness writes to standard output, which must not be in the log, so the function writes to descriptor 3.
+/// Variables that shells export are unset.
 pub(super) fn bootstrap() -> String {
     let program = std::env::current_exe().unwrap();
     let program = program.to_str().unwrap().replace('\'', r"'\''");
@@ -26,42 +25,42 @@ pub(super) fn bootstrap() -> String {
     )
 }
 
-/// What an event may ask for. An event without `do` is answered with itself, byte for byte.
+/// A task in an event. An event without `do` is returned unchanged.
 #[derive(Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 enum Task {
-    /// Answers with the environment.
+    /// Returns the environment.
     Env,
-    /// Answers with the working directory and the arguments.
+    /// Returns the working directory and the arguments.
     Where,
-    /// Answers with the process id, the number of events so far, and what came with the event.
+    /// Returns the process id, the number of events so far, and the event's headers.
     Count,
     /// Appends the request id to a file.
     Mark { mark: PathBuf },
-    /// The same, then waits until another file exists, and reports an error if asked to.
+    /// Appends the request id, waits until another file exists, and optionally reports an error.
     WaitFor {
         mark: PathBuf,
         file: PathBuf,
         #[serde(default)]
         then_fail: bool,
     },
-    /// The same, then never answers.
+    /// Appends the request id and never responds.
     Hang { mark: Option<PathBuf> },
     /// Writes lines to standard output, and one to standard error.
     Print { lines: Vec<String> },
-    /// Starts a child that outlives the event.
+    /// Starts a child that keeps running after the event.
     Spawn,
-    /// Starts children in sessions of their own, the second without the function's environment.
+    /// Starts children in their own sessions, the second without the function's environment.
     Detach,
     /// Fills memory.
     Hoard { megabytes: usize },
-    /// Has a child fill memory.
+    /// Fills memory in a child.
     HoardInChild { megabytes: usize },
     /// Ends the process.
     Exit { code: i32 },
     /// Reports an error.
     Fail,
-    /// Answers with a text of a size.
+    /// Returns a text of a given size.
     Large { bytes: usize },
 }
 
@@ -72,7 +71,7 @@ struct Function {
     served: u64,
 }
 
-/// An event, and the headers that it came with.
+/// An event and its headers.
 struct Request {
     headers: http::HeaderMap,
     body: String,
@@ -106,12 +105,12 @@ impl Function {
         self.agent.post(format!("{}/{path}", self.base)).send(body).unwrap();
     }
 
-    /// The next event; `None` once the sandbox has gone.
+    /// The next event; `None` after the sandbox has ended.
     fn next(&self) -> Option<Request> {
-        let mut answer = self.agent.get(format!("{}/invocation/next", self.base)).call().ok()?;
-        let body = answer.body_mut().read_to_string().ok()?;
+        let mut response = self.agent.get(format!("{}/invocation/next", self.base)).call().ok()?;
+        let body = response.body_mut().read_to_string().ok()?;
         let event = serde_json::from_str(&body).expect("only JSON is passed on");
-        Some(Request { headers: answer.headers().clone(), body, event })
+        Some(Request { headers: response.headers().clone(), body, event })
     }
 
     fn report_failure(&self, request: &Request) {
@@ -119,17 +118,17 @@ impl Function {
         self.post(&format!("invocation/{}/error", request.id()), &error.to_string());
     }
 
-    fn respond(&self, request: &Request, answer: &str) {
-        self.post(&format!("invocation/{}/response", request.id()), answer);
+    fn respond(&self, request: &Request, response: &str) {
+        self.post(&format!("invocation/{}/response", request.id()), response);
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is a process of its own, whose output is the function's log")]
-    #[expect(clippy::zombie_processes, reason = "who ends the children is what the tests are about")]
+    #[expect(clippy::disallowed_methods, reason = "a separate process, whose output is the function's log")]
+    #[expect(clippy::zombie_processes, reason = "the tests check that the sandbox kills the children")]
     fn serve(&mut self, request: &Request) {
         self.served += 1;
         let event = &request.event;
-        let task = event.get("do").map(|_| Task::deserialize(event).expect("a task that is known"));
-        let answer = match task {
+        let task = event.get("do").map(|_| Task::deserialize(event).expect("a known task"));
+        let response = match task {
             None => return self.respond(request, &request.body),
             Some(Task::Env) => std::env::vars().collect(),
             Some(Task::Where) => {
@@ -189,7 +188,7 @@ impl Function {
                 json!(std::hint::black_box(hoard).len())
             }
             Some(Task::HoardInChild { megabytes }) => {
-                // It reads so much at once, and then waits for somebody to read it from the pipe.
+                // dd reads one block into memory, and then blocks on the pipe.
                 let size = format!("bs={}", megabytes << 20);
                 let mut child = Command::new("dd");
                 let child = child.args(["if=/dev/zero", &size, "count=1"]).stdout(Stdio::piped()).spawn();
@@ -199,17 +198,17 @@ impl Function {
             Some(Task::Fail) => return self.report_failure(request),
             Some(Task::Large { bytes }) => json!("x".repeat(bytes)),
         };
-        self.respond(request, &answer.to_string());
+        self.respond(request, &response.to_string());
     }
 }
 
 #[test]
-#[ignore = "is the process of the functions in other tests, which start it"]
+#[ignore = "started by other tests as their function's process"]
 fn function_process() {
     let mut function = Function::new();
     match std::env::var("BREAK_INIT").as_deref() {
         Ok("error") => {
-            function.post("init/error", r#"{"errorType":"Init.Bad","errorMessage":"cannot begin"}"#);
+            function.post("init/error", r#"{"errorType":"Init.Bad","errorMessage":"cannot start"}"#);
             std::process::exit(1);
         }
         Ok("exit") => std::process::exit(3),

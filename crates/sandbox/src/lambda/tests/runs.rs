@@ -1,4 +1,4 @@
-//! FunctionInvoker that run: what they get, what they leave, how they end.
+//! Tests of running functions: environment, output, exit, cleanup.
 
 use std::time::Duration;
 
@@ -6,17 +6,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::bench::{Bench, is_alive, until};
-use crate::lambda::pool::Limits;
+use super::harness::{Harness, is_alive, until};
+use crate::lambda::pool::PoolLimits;
 use crate::service_registry::FunctionInvoker;
 use awsim_core::ServiceHandler;
 
 #[tokio::test]
-async fn a_cold_start_is_reported_once_and_the_warm_process_is_used_again() {
-    let bench = Bench::new();
-    bench.create("f", json!({})).await;
-    let cold = bench.invoke("f", json!({ "do": "count" })).await;
-    let warm = bench.invoke("f", json!({ "do": "count" })).await;
+async fn warm_process_is_reused_after_cold_start() {
+    let harness = Harness::new();
+    harness.create("f", json!({})).await;
+    let cold = harness.invoke("f", json!({ "do": "count" })).await;
+    let warm = harness.invoke("f", json!({ "do": "count" })).await;
     assert_eq!(cold.error, None);
     assert_eq!(cold.payload["served"], 1);
     assert_eq!(warm.payload["served"], 2);
@@ -25,19 +25,19 @@ async fn a_cold_start_is_reported_once_and_the_warm_process_is_used_again() {
     assert!(cold.tail.contains("Init Duration: "), "{}", cold.tail);
     assert!(!warm.tail.contains("Init Duration: "), "{}", warm.tail);
     assert!(warm.tail.starts_with("START RequestId: "));
-    assert_eq!(bench.stream_count(), 1);
+    assert_eq!(harness.stream_count(), 1);
     if cfg!(target_os = "linux") {
         assert!(!warm.tail.contains("Max Memory Used: 0 MB"), "{}", warm.tail);
     }
 }
 
 #[tokio::test]
-async fn the_log_is_complete_and_in_order_when_the_answer_comes() {
-    let bench = Bench::new();
-    bench.create("f", json!({})).await;
+async fn log_is_complete_and_ordered_when_invoke_returns() {
+    let harness = Harness::new();
+    harness.create("f", json!({})).await;
     let lines: Vec<String> = (0..2000).map(|number| format!("line {number}")).collect();
-    bench.invoke("f", json!({ "do": "print", "lines": lines })).await;
-    let log = bench.log("f");
+    harness.invoke("f", json!({ "do": "print", "lines": lines })).await;
+    let log = harness.log("f");
     assert_eq!(log[0], "initialised\n");
     assert!(log[1].starts_with("START RequestId: "));
     assert!(log[1].ends_with(" Version: $LATEST\n"));
@@ -51,16 +51,16 @@ async fn the_log_is_complete_and_in_order_when_the_answer_comes() {
 }
 
 #[tokio::test]
-async fn a_function_sees_exactly_its_own_environment() {
-    let bench = Bench::new();
+async fn function_has_exactly_its_own_environment() {
+    let harness = Harness::new();
     let variables = json!({ "Variables": { "DEST_BUCKET": "thumbs", "BOTH": "function" } });
-    bench.create("f", json!({ "Environment": variables, "MemorySize": 512 })).await;
-    let environment = bench.invoke("f", json!({ "do": "env" })).await.payload;
+    harness.create("f", json!({ "Environment": variables, "MemorySize": 512 })).await;
+    let environment = harness.invoke("f", json!({ "do": "env" })).await.payload;
     let environment = environment.as_object().unwrap();
     let names: Vec<&str> = environment
         .keys()
         .map(String::as_str)
-        // macOS adds this by itself.
+        // Added by macOS.
         .filter(|name| *name != "__CF_USER_TEXT_ENCODING")
         .collect();
     let mut expected = [
@@ -107,39 +107,39 @@ async fn a_function_sees_exactly_its_own_environment() {
     ] {
         assert_eq!(environment[name], value, "{name}");
     }
-    let place = bench.invoke("f", json!({ "do": "where" })).await.payload;
+    let place = harness.invoke("f", json!({ "do": "where" })).await.payload;
     assert!(place["cwd"].as_str().unwrap().ends_with("/work"));
     assert_eq!(place["arguments"], json!(["handler"]));
 }
 
 #[tokio::test]
-async fn a_function_that_takes_too_long_is_killed_with_all_its_children() {
-    let bench = Bench::new();
-    bench.create("f", json!({ "Timeout": 1 })).await;
-    let spawned = bench.invoke("f", json!({ "do": "spawn" })).await.payload;
+async fn timeout_kills_function_and_children() {
+    let harness = Harness::new();
+    harness.create("f", json!({ "Timeout": 1 })).await;
+    let spawned = harness.invoke("f", json!({ "do": "spawn" })).await.payload;
     assert!(is_alive(&spawned["pid"]) && is_alive(&spawned["child"]));
-    let late = bench.invoke("f", json!({ "do": "hang" })).await;
+    let late = harness.invoke("f", json!({ "do": "hang" })).await;
     assert_eq!(late.error.as_deref(), Some("Unhandled"));
     assert_eq!(late.payload["errorType"], "Sandbox.Timedout");
     assert!(late.payload["errorMessage"].as_str().unwrap().ends_with("Task timed out after 1.00 seconds"));
     assert!(late.tail.contains(" Task timed out after 1.00 seconds\nEND RequestId"), "{}", late.tail);
     assert!(late.tail.contains("Duration: 1000.00 ms\tBilled Duration: 1000 ms"), "{}", late.tail);
-    until("the group to be gone", async || !is_alive(&spawned["pid"]) && !is_alive(&spawned["child"])).await;
+    until("the process group to end", async || !is_alive(&spawned["pid"]) && !is_alive(&spawned["child"])).await;
 
-    let fresh = bench.invoke("f", json!({ "do": "count" })).await;
+    let fresh = harness.invoke("f", json!({ "do": "count" })).await;
     assert_ne!(fresh.payload["pid"], spawned["pid"]);
-    assert_eq!(bench.stream_count(), 2);
+    assert_eq!(harness.stream_count(), 2);
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_function_over_its_memory_is_killed_and_its_log_says_so() {
-    let bench = Bench::new();
-    bench.create("f", json!({ "Timeout": 60 })).await;
-    let within = bench.invoke("f", json!({ "do": "hoard", "megabytes": 64 })).await;
+async fn function_over_memory_limit_is_killed_and_logged() {
+    let harness = Harness::new();
+    harness.create("f", json!({ "Timeout": 60 })).await;
+    let within = harness.invoke("f", json!({ "do": "hoard", "megabytes": 64 })).await;
     assert_eq!((within.error, within.payload), (None, json!(16)));
     for kind in ["hoard", "hoard_in_child"] {
-        let killed = bench.invoke("f", json!({ "do": kind, "megabytes": 600 })).await;
+        let killed = harness.invoke("f", json!({ "do": kind, "megabytes": 600 })).await;
         assert_eq!(killed.payload["errorType"], "Runtime.OutOfMemory", "{kind}");
         assert!(
             killed.payload["errorMessage"].as_str().unwrap().ends_with("Runtime exited with error: signal: killed")
@@ -148,54 +148,54 @@ async fn a_function_over_its_memory_is_killed_and_its_log_says_so() {
         assert!(killed.tail.contains("Memory Size: 128 MB\tMax Memory Used: 128 MB\t"), "{}", killed.tail);
         assert!(killed.tail.ends_with("Status: error\tError Type: Runtime.OutOfMemory\t\n"), "{}", killed.tail);
     }
-    assert_eq!(bench.invoke("f", json!({ "do": "count" })).await.payload["served"], 1);
+    assert_eq!(harness.invoke("f", json!({ "do": "count" })).await.payload["served"], 1);
 }
 
 #[tokio::test]
-async fn a_function_that_crashes_is_reported_and_started_anew() {
-    let bench = Bench::new();
-    bench.create("f", json!({})).await;
-    let crashed = bench.invoke("f", json!({ "do": "exit", "code": 7 })).await;
+async fn crashed_function_is_reported_and_restarted() {
+    let harness = Harness::new();
+    harness.create("f", json!({})).await;
+    let crashed = harness.invoke("f", json!({ "do": "exit", "code": 7 })).await;
     assert_eq!(crashed.payload["errorType"], "Runtime.ExitError");
     assert!(crashed.payload["errorMessage"].as_str().unwrap().ends_with("Runtime exited with error: exit status 7"));
     assert!(crashed.tail.contains("Error: Runtime exited with error: exit status 7\nRuntime.ExitError\n"));
-    assert_eq!(bench.invoke("f", json!({ "do": "count" })).await.payload["served"], 1);
+    assert_eq!(harness.invoke("f", json!({ "do": "count" })).await.payload["served"], 1);
 }
 
 #[tokio::test]
-async fn a_function_that_fails_lives_on() {
-    let bench = Bench::new();
-    bench.create("f", json!({})).await;
-    let failed = bench.invoke("f", json!({ "do": "fail" })).await;
+async fn process_survives_function_error() {
+    let harness = Harness::new();
+    harness.create("f", json!({})).await;
+    let failed = harness.invoke("f", json!({ "do": "fail" })).await;
     assert_eq!(failed.error.as_deref(), Some("Unhandled"));
     assert_eq!(failed.payload, json!({ "errorType": "Oops", "errorMessage": "on purpose" }));
-    assert_eq!(bench.invoke("f", json!({ "do": "count" })).await.payload["served"], 2);
-    let large = bench.invoke("f", json!({ "do": "large", "bytes": 6_500_000 })).await;
+    assert_eq!(harness.invoke("f", json!({ "do": "count" })).await.payload["served"], 2);
+    let large = harness.invoke("f", json!({ "do": "large", "bytes": 6_500_000 })).await;
     assert_eq!(large.payload["errorType"], "Function.ResponseSizeTooLarge");
-    assert_eq!(bench.invoke("f", json!({ "do": "count" })).await.payload["served"], 4);
+    assert_eq!(harness.invoke("f", json!({ "do": "count" })).await.payload["served"], 4);
 }
 
 #[tokio::test]
-async fn a_function_that_cannot_begin_says_why() {
-    let bench = Bench::new();
-    bench.create("e", json!({ "Environment": { "Variables": { "BREAK_INIT": "error" } } })).await;
-    assert_eq!(bench.invoke("e", json!({})).await.payload["errorType"], "Init.Bad");
-    bench.create("x", json!({ "Environment": { "Variables": { "BREAK_INIT": "exit" } } })).await;
-    assert_eq!(bench.invoke("x", json!({})).await.payload["errorType"], "Runtime.ExitError");
-    bench.create("n", json!({ "ImageConfig": { "EntryPoint": ["/none"] } })).await;
-    let missing = bench.invoke("n", json!({})).await;
+async fn init_failure_is_reported() {
+    let harness = Harness::new();
+    harness.create("e", json!({ "Environment": { "Variables": { "BREAK_INIT": "error" } } })).await;
+    assert_eq!(harness.invoke("e", json!({})).await.payload["errorType"], "Init.Bad");
+    harness.create("x", json!({ "Environment": { "Variables": { "BREAK_INIT": "exit" } } })).await;
+    assert_eq!(harness.invoke("x", json!({})).await.payload["errorType"], "Runtime.ExitError");
+    harness.create("n", json!({ "ImageConfig": { "EntryPoint": ["/none"] } })).await;
+    let missing = harness.invoke("n", json!({})).await;
     assert_eq!(missing.payload["errorType"], "Runtime.InvalidEntrypoint");
     assert!(missing.payload["errorMessage"].as_str().unwrap().ends_with("fork/exec /none: no such file or directory"));
     assert!(missing.tail.contains("REPORT RequestId"));
-    bench.create("out", json!({ "ImageConfig": { "EntryPoint": ["/../../../../../bin/sh"] } })).await;
-    assert_eq!(bench.invoke("out", json!({})).await.payload["errorType"], "Runtime.InvalidEntrypoint");
+    harness.create("out", json!({ "ImageConfig": { "EntryPoint": ["/../../../../../bin/sh"] } })).await;
+    assert_eq!(harness.invoke("out", json!({})).await.payload["errorType"], "Runtime.InvalidEntrypoint");
 }
 
 #[tokio::test]
-async fn several_events_are_worked_on_at_once_and_the_rest_wait() {
-    let bench = Bench::with(Limits { processes: 2, idle: Duration::from_secs(300) });
-    bench.create("f", json!({ "Timeout": 30 })).await;
-    let events = (0..6).map(|_| bench.invoke("f", json!({ "do": "count" })));
+async fn concurrent_invocations_are_limited_by_pool_size() {
+    let harness = Harness::with(PoolLimits { processes: 2, idle: Duration::from_secs(300) });
+    harness.create("f", json!({ "Timeout": 30 })).await;
+    let events = (0..6).map(|_| harness.invoke("f", json!({ "do": "count" })));
     let answers = futures::future::join_all(events).await;
     let served: u64 = answers.iter().map(|answer| u64::from(answer.payload["served"].is_u64())).sum();
     assert_eq!(served, 6);
@@ -203,155 +203,155 @@ async fn several_events_are_worked_on_at_once_and_the_rest_wait() {
     pids.sort();
     pids.dedup();
     assert_eq!(pids.len(), 2);
-    assert_eq!(bench.service.lambda.pool.idle_count(), 2);
+    assert_eq!(harness.service.lambda.pool.idle_count(), 2);
 }
 
 #[tokio::test]
-async fn a_process_without_work_is_let_go() {
-    let bench = Bench::with(Limits { processes: 2, idle: Duration::from_millis(50) });
-    bench.create("f", json!({})).await;
-    let pid = bench.invoke("f", json!({ "do": "count" })).await.payload["pid"].clone();
+async fn idle_process_is_ended() {
+    let harness = Harness::with(PoolLimits { processes: 2, idle: Duration::from_millis(50) });
+    harness.create("f", json!({})).await;
+    let pid = harness.invoke("f", json!({ "do": "count" })).await.payload["pid"].clone();
     until("the idle process to end", async || !is_alive(&pid)).await;
-    assert_eq!(bench.service.lambda.pool.idle_count(), 0);
+    assert_eq!(harness.service.lambda.pool.idle_count(), 0);
 }
 
 #[tokio::test]
-async fn deleting_a_function_ends_its_processes_its_log_and_its_image() {
-    let bench = Bench::new();
-    bench.create("f", json!({ "Timeout": 60 })).await;
-    let idle = bench.invoke("f", json!({ "do": "count" })).await.payload["pid"].clone();
-    let mark = bench.path("mark");
+async fn deletion_ends_processes_and_removes_image() {
+    let harness = Harness::new();
+    harness.create("f", json!({ "Timeout": 60 })).await;
+    let idle = harness.invoke("f", json!({ "do": "count" })).await.payload["pid"].clone();
+    let mark = harness.path("mark");
     let event = json!({ "do": "hang", "mark": mark });
     let arn = "arn:aws:lambda:eu-central-1:000000000000:function:f";
-    bench.service.invoke_async(arn, event);
+    harness.service.invoke_async(arn, event);
     until("the event to be worked on", async || mark.exists()).await;
-    assert_eq!(bench.images(), 1);
+    assert_eq!(harness.images(), 1);
 
-    bench.ask("DeleteFunction", json!({ "FunctionName": "f" })).await.unwrap();
+    harness.call("DeleteFunction", json!({ "FunctionName": "f" })).await.unwrap();
     assert!(!is_alive(&idle));
-    assert_eq!(bench.images(), 0);
-    let lines = bench.log("f").len();
-    assert!(!bench.service.exists(arn));
-    until("the queue to be empty", async || bench.service.lambda.queue.unfinished().unwrap().is_empty()).await;
-    assert_eq!(bench.log("f").len(), lines);
+    assert_eq!(harness.images(), 0);
+    let lines = harness.log("f").len();
+    assert!(!harness.service.exists(arn));
+    until("the queue to be empty", async || harness.service.lambda.queue.unfinished().unwrap().is_empty()).await;
+    assert_eq!(harness.log("f").len(), lines);
 }
 
 #[tokio::test]
-async fn a_changed_function_is_started_anew_with_its_change() {
-    let bench = Bench::new();
-    bench.create("f", json!({})).await;
-    let before = bench.invoke("f", json!({ "do": "count" })).await.payload["pid"].clone();
+async fn update_restarts_function() {
+    let harness = Harness::new();
+    harness.create("f", json!({})).await;
+    let before = harness.invoke("f", json!({ "do": "count" })).await.payload["pid"].clone();
     let update = json!({ "FunctionName": "f", "Environment": { "Variables": { "NEW": "yes" } } });
-    let updated = bench.ask("UpdateFunctionConfiguration", update).await.unwrap();
+    let updated = harness.call("UpdateFunctionConfiguration", update).await.unwrap();
     assert_eq!(updated["LastUpdateStatus"], "InProgress");
-    bench.active("f").await;
-    assert_eq!(bench.invoke("f", json!({ "do": "env" })).await.payload["NEW"], "yes");
+    harness.wait_until_active("f").await;
+    assert_eq!(harness.invoke("f", json!({ "do": "env" })).await.payload["NEW"], "yes");
     until("the old process to end", async || !is_alive(&before)).await;
 
-    let code = json!({ "FunctionName": "f", "ImageUri": super::bench::IMAGE });
-    bench.ask("UpdateFunctionCode", code).await.unwrap();
-    bench.active("f").await;
-    assert_eq!(bench.invoke("f", json!({ "do": "count" })).await.payload["served"], 1);
+    let code = json!({ "FunctionName": "f", "ImageUri": super::harness::IMAGE });
+    harness.call("UpdateFunctionCode", code).await.unwrap();
+    harness.wait_until_active("f").await;
+    assert_eq!(harness.invoke("f", json!({ "do": "count" })).await.payload["served"], 1);
 }
 
 #[tokio::test]
-async fn the_end_of_the_sandbox_lets_an_event_come_to_its_end() {
-    let bench = Bench::new();
-    bench.create("f", json!({})).await;
-    let mark = bench.path("mark");
+async fn shutdown_waits_for_running_event() {
+    let harness = Harness::new();
+    harness.create("f", json!({})).await;
+    let mark = harness.path("mark");
     let arn = "arn:aws:lambda:eu-central-1:000000000000:function:f";
-    let file = bench.path("file");
-    bench.service.invoke_async(arn, json!({ "do": "wait_for", "mark": mark, "file": file }));
+    let file = harness.path("file");
+    harness.service.invoke_async(arn, json!({ "do": "wait_for", "mark": mark, "file": file }));
     until("the event to be worked on", async || mark.exists()).await;
     let may_end = async {
-        assert!(!bench.log("f").iter().any(|line| line.starts_with("REPORT ")));
+        assert!(!harness.log("f").iter().any(|line| line.starts_with("REPORT ")));
         std::fs::write(&file, "").unwrap();
     };
-    // In this order: the shutdown is under way before the event may end.
-    tokio::join!(biased; bench.service.shut_down(), may_end);
-    assert!(bench.log("f").last().unwrap().starts_with("REPORT "));
-    until("the queue to be empty", async || bench.service.lambda.queue.unfinished().unwrap().is_empty()).await;
+    // In this order: the shutdown starts before the event may end.
+    tokio::join!(biased; harness.service.shut_down(), may_end);
+    assert!(harness.log("f").last().unwrap().starts_with("REPORT "));
+    until("the queue to be empty", async || harness.service.lambda.queue.unfinished().unwrap().is_empty()).await;
 }
 
 #[tokio::test]
-async fn an_accepted_event_outlives_the_sandbox() {
-    let bench = Bench::new();
-    bench.create("f", json!({ "Timeout": 60 })).await;
-    let mark = bench.path("mark");
+async fn queued_event_survives_restart() {
+    let harness = Harness::new();
+    harness.create("f", json!({ "Timeout": 60 })).await;
+    let mark = harness.path("mark");
     let input = json!({
         "FunctionName": "f", "InvocationType": "Event",
         "__raw_body": STANDARD.encode(json!({ "do": "mark", "mark": mark }).to_string()),
     });
-    // Down before the event has had its turn.
-    let accepted = bench.ask("Invoke", input).await.unwrap();
+    // Shut down before the event's task has run.
+    let accepted = harness.call("Invoke", input).await.unwrap();
     assert_eq!(accepted["__status_code"], 202);
-    bench.service.shut_down().await;
+    harness.service.shut_down().await;
     assert!(!mark.exists());
 
-    let again = bench.restart();
+    let restarted = harness.restart();
     until("the event to be worked on", async || mark.exists()).await;
-    until("the queue to be empty", async || again.lambda.queue.unfinished().unwrap().is_empty()).await;
-    again.shut_down().await;
-    assert_eq!(again.lambda.pool.idle_count(), 0);
+    until("the queue to be empty", async || restarted.lambda.queue.unfinished().unwrap().is_empty()).await;
+    restarted.shut_down().await;
+    assert_eq!(restarted.lambda.pool.idle_count(), 0);
 }
 
 #[tokio::test]
-async fn invoke_can_only_look_and_refuses_what_it_cannot_take() {
-    let bench = Bench::new();
-    bench.create("f", json!({})).await;
+async fn invoke_supports_dry_run_and_refuses_invalid_payloads() {
+    let harness = Harness::new();
+    harness.create("f", json!({})).await;
     let invoke = |kind: &str, payload: Vec<u8>| {
         let input = json!({ "FunctionName": "f", "InvocationType": kind, "__raw_body": STANDARD.encode(payload) });
-        async { bench.ask("Invoke", input).await }
+        async { harness.call("Invoke", input).await }
     };
     assert_eq!(invoke("DryRun", Vec::new()).await.unwrap()["__status_code"], 204);
-    assert_eq!(bench.stream_count(), 0);
+    assert_eq!(harness.stream_count(), 0);
     let broken = invoke("RequestResponse", b"{".to_vec()).await.unwrap_err();
     assert_eq!(broken.code, "InvalidRequestContentException");
     let huge = format!("\"{}\"", "x".repeat(6_291_456)).into_bytes();
     assert_eq!(invoke("RequestResponse", huge).await.unwrap_err().status.as_u16(), 413);
     assert_eq!(invoke("Whenever", Vec::new()).await.unwrap_err().code, "ValidationException");
 
-    // The way through the front: any JSON arrives as it is.
+    // Through the gateway: any JSON arrives unchanged.
     let uri = "/2015-03-31/functions/f/invocations".parse().unwrap();
     let wrapped = crate::lambda::wrap_payload(&uri, &http::HeaderMap::new(), b"[1, 2]").unwrap();
     let mut input: Value = serde_json::from_slice(&wrapped).unwrap();
     input["FunctionName"] = json!("f");
-    let answer = bench.ask("Invoke", input).await.unwrap();
+    let answer = harness.call("Invoke", input).await.unwrap();
     assert_eq!(STANDARD.decode(answer["__raw_body"].as_str().unwrap()).unwrap(), b"[1, 2]");
-    assert!(bench.service.snapshot().is_some());
+    assert!(harness.service.snapshot().is_some());
 }
 
-/// Lets the function start children in sessions of their own, one of them without its environment; their ids.
-async fn detach(bench: &Bench, name: &str) -> Vec<Value> {
-    let children = bench.invoke(name, json!({ "do": "detach" })).await.payload.as_array().unwrap().clone();
+/// Starts children of a function in their own sessions, one without its environment, and returns their ids.
+async fn start_detached_children(harness: &Harness, name: &str) -> Vec<Value> {
+    let children = harness.invoke(name, json!({ "do": "detach" })).await.payload.as_array().unwrap().clone();
     assert!(children.iter().all(is_alive));
     children
 }
 
-async fn gone(what: &str, children: &[Value]) {
+async fn wait_until_ended(what: &str, children: &[Value]) {
     until(what, async || !children.iter().any(is_alive)).await;
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn detached_children_end_with_their_function() {
-    let bench = Bench::new();
-    bench.create("f", json!({ "Timeout": 1 })).await;
+    let harness = Harness::new();
+    harness.create("f", json!({ "Timeout": 1 })).await;
 
-    let children = detach(&bench, "f").await;
-    bench.invoke("f", json!({ "do": "hang" })).await;
-    gone("the children's end with the timeout", &children).await;
+    let children = start_detached_children(&harness, "f").await;
+    harness.invoke("f", json!({ "do": "hang" })).await;
+    wait_until_ended("the children to end after the timeout", &children).await;
 
-    let children = detach(&bench, "f").await;
-    bench.invoke("f", json!({ "do": "exit", "code": 1 })).await;
-    gone("the children's end with the process", &children).await;
+    let children = start_detached_children(&harness, "f").await;
+    harness.invoke("f", json!({ "do": "exit", "code": 1 })).await;
+    wait_until_ended("the children to end after the exit", &children).await;
 
-    let children = detach(&bench, "f").await;
-    bench.ask("DeleteFunction", json!({ "FunctionName": "f" })).await.unwrap();
-    gone("the children's end with the deletion", &children).await;
+    let children = start_detached_children(&harness, "f").await;
+    harness.call("DeleteFunction", json!({ "FunctionName": "f" })).await.unwrap();
+    wait_until_ended("the children to end after the deletion", &children).await;
 
-    bench.create("g", json!({})).await;
-    let children = detach(&bench, "g").await;
-    bench.service.shut_down().await;
-    gone("the children's end with the sandbox", &children).await;
+    harness.create("g", json!({})).await;
+    let children = start_detached_children(&harness, "g").await;
+    harness.service.shut_down().await;
+    wait_until_ended("the children to end after the shutdown", &children).await;
 }

@@ -1,4 +1,4 @@
-//! What holds of every path.
+//! Property tests of the routes.
 
 use awsim_core::Protocol;
 use awsim_core::protocol::{ParsedRequest, parse_request};
@@ -54,9 +54,9 @@ proptest! {
 }
 
 #[test]
-fn what_is_not_there_is_named() {
-    for (method, pattern, operation) in super::super::absent::ROUTES {
-        // Nothing of the sandbox's own may stand in front of it: then it would not be absent.
+fn unsupported_routes_are_recognised() {
+    for (method, pattern, operation) in super::super::unsupported_routes::ROUTES {
+        // No supported route may shadow it.
         let request = parsed(method, &pattern.replace(['{', '}'], "")).expect("a route");
         assert_eq!(request.operation, *operation, "{method} {pattern}");
     }
