@@ -119,7 +119,7 @@ pub async fn run(invocation: Invocation) -> NextAction {
     if let Some(file) = &invocation.cli.global.log_file
         && let Err(error) = log_file::start(file)
     {
-        return Next::Done(CliError::from(error).report(verbose, screen));
+        return NextAction::Done(CliError::from(error).report(verbose, screen));
     }
     match open_console(&invocation.cli).await {
         Ok(Some(console)) => return console,

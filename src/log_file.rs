@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use thumbctl_core::secret::redact_line;
+use thumbctl_core::redaction::redact_line;
 use thumbctl_platform::{private_fs, text};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;

@@ -36,14 +36,18 @@ fn main() -> ExitCode {
             return cli::report(message, None, false);
         }
         match cli::run(invocation).await {
-            cli::Next::Done(code) => code,
-            cli::Next::Console(settings) => {
+            cli::NextAction::Done(code) => code,
+            cli::NextAction::Console(settings) => {
                 console(thumbctl_console::open(*settings, thumbctl_console::LaunchMode::Deployment).await)
             }
-            cli::Next::Replay(settings, run, speed) => console(match thumbctl_console::find_run(&settings, &run) {
-                Ok(run) => thumbctl_console::open(*settings, thumbctl_console::LaunchMode::Replay { run, speed }).await,
-                Err(error) => Err(error),
-            }),
+            cli::NextAction::Replay(settings, run, speed) => {
+                console(match thumbctl_console::find_run(&settings, &run) {
+                    Ok(run) => {
+                        thumbctl_console::open(*settings, thumbctl_console::LaunchMode::Replay { run, speed }).await
+                    }
+                    Err(error) => Err(error),
+                })
+            }
         }
     });
     // A pending read of standard input must not block the exit.

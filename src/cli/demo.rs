@@ -39,8 +39,8 @@ pub(crate) async fn run(context: &Context, args: &DemoArgs) -> Result<(), CliErr
         ));
     }
     let prepared = session.prepare_deploy(RunMode::Continuous).await?;
-    let afterwards = if args.keep { "" } else { ", and deletes them again" };
-    ask_before_creating(context, &session, &prepared, afterwards).await?;
+    let suffix = if args.keep { "" } else { ", to be deleted afterwards" };
+    confirm_creation(context, &session, &prepared, suffix).await?;
 
     let plan = prepared.started().plan.clone();
     let deployed = deploy(context, prepared, false).await;

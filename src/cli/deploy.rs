@@ -27,9 +27,9 @@ pub(crate) async fn run(context: &Context, args: &DeployArgs) -> Result<(), CliE
         settings.parallelism = std::num::NonZeroUsize::MIN;
     }
     let session = Session::open(settings).await?;
-    let mode = if step_by_step { RunMode::StepByStep } else { RunMode::Continuous };
-    let prepared = session.prepare_deploy(mode).await?;
-    ask_before_creating(context, &session, &prepared, "").await?;
+    let stride = if step_by_step { RunMode::StepByStep } else { RunMode::Continuous };
+    let prepared = session.prepare_deploy(stride).await?;
+    confirm_creation(context, &session, &prepared, "").await?;
     let plan = prepared.started().plan.clone();
     let watched = deploy(context, prepared, step_by_step).await?;
     if !context.is_json() {
@@ -41,13 +41,13 @@ pub(crate) async fn run(context: &Context, args: &DeployArgs) -> Result<(), CliE
     watched.verdict(&plan)
 }
 
-/// Runs a deployment and watches it.
+/// Runs a deployment and shows its progress.
 pub(crate) async fn deploy(context: &Context, prepared: PendingRun, step_by_step: bool) -> Result<Watched, CliError> {
-    let orderly = context.interrupt.orderly();
-    let cancel = orderly.token();
-    let (running, asks) = if step_by_step {
-        let (gate, asks) = AskingGate::new();
-        (prepared.run(Arc::new(gate), cancel.clone()).await?, Some(asks))
+    let graceful = context.interrupt.graceful();
+    let cancel = graceful.token();
+    let (running, prompts) = if step_by_step {
+        let (gate, prompts) = PromptGate::new();
+        (prepared.run(Arc::new(gate), cancel.clone()).await?, Some(prompts))
     } else {
         (prepared.run(Arc::new(OpenGate), cancel.clone()).await?, None)
     };
@@ -59,7 +59,7 @@ pub(crate) async fn confirm_creation(
     context: &Context,
     session: &Session,
     prepared: &PendingRun,
-    afterwards: &str,
+    suffix: &str,
 ) -> Result<(), CliError> {
     if *session.label() == CloudLabel::Sandbox {
         return Ok(());
@@ -67,7 +67,7 @@ pub(crate) async fn confirm_creation(
     // Use the cloud's status, since manually deleted resources would be created again.
     let existing = session.status().await?;
     let mut missing = prepared.resources();
-    missing.retain(|(kind, _)| !there.iter().any(|known| known.kind == *kind && known.presence.exists()));
+    missing.retain(|(kind, _)| !existing.iter().any(|known| known.kind == *kind && known.presence.exists()));
     if missing.is_empty() {
         return Ok(());
     }

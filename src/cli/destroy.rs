@@ -61,10 +61,10 @@ pub(crate) async fn run(context: &Context, args: &DestroyArgs) -> Result<(), Cli
     watched.verdict(&plan)
 }
 
-/// Runs a teardown and watches it.
+/// Runs a teardown and shows its progress.
 pub(crate) async fn destroy(context: &Context, prepared: PendingRun) -> Result<Watched, CliError> {
-    let orderly = context.interrupt.orderly();
-    let cancel = orderly.token();
+    let graceful = context.interrupt.graceful();
+    let cancel = graceful.token();
     let running = prepared.run(Arc::new(OpenGate), cancel.clone()).await?;
     watch(context, running, cancel, None).await
 }

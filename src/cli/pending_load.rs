@@ -145,7 +145,7 @@ async fn recover_one(dir: &Path, journals: &JournalStore) -> Result<(), JournalE
         None => LoadOutcome::Pending,
     };
     if outcome != LoadOutcome::Pending {
-        // What stays is tried again by the next command.
+        // The next command retries a failed removal.
         let _ = fs::remove_dir_all(dir);
     }
     Ok(())

@@ -20,8 +20,8 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     if preview.strategy == StrategyKind::Terraform {
         print_error("Running terraform plan, which takes a few seconds.\n");
     }
-    let orderly = context.interrupt.orderly();
-    let look = session.refresh_plan(orderly.token()).await?;
+    let graceful = context.interrupt.graceful();
+    let look = session.refresh_plan(graceful.token()).await?;
     if context.interrupt.happened() {
         return Err(CliError::Interrupted);
     }
@@ -86,7 +86,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     context.print(out)
 }
 
-/// What Terraform says that it would do.
+/// The changes of Terraform's plan.
 fn terraform_text(look: &RefreshPlan, palette: Palette) -> TerminalText {
     let mut out = terminal_text!(
         "\n{} {}\n\n",

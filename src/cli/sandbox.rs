@@ -34,7 +34,7 @@ pub(crate) async fn run(context: &Context, args: SandboxArgs) -> Result<(), CliE
     let data_dir = match args.data_dir {
         _ if args.ephemeral => DataDir::Ephemeral,
         Some(dir) => DataDir::Persistent(std::path::absolute(&dir).unwrap_or(dir)),
-        None => DataDir::Persistent(usual.clone()),
+        None => DataDir::Persistent(default_dir.clone()),
     };
     let keys = access_key(args.access_key, args.access_key_file.as_deref())?;
     let graceful = context.interrupt.graceful();

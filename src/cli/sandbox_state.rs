@@ -191,7 +191,7 @@ impl<'a> StateManager<'a> {
             (Ok(()), _) | (Err(_), LoadOutcome::Loaded) => Ok(parts.complete(&self.journals)?),
             (Err(error), LoadOutcome::NotLoaded) => Err(error.into()),
             (Err(error), LoadOutcome::Pending) => {
-                parts.leave();
+                parts.keep();
                 Err(error.into())
             }
         }

@@ -47,14 +47,13 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     look.map_or(Ok(()), |look| context.print(terraform_text(&look, palette)))
 }
 
-/// Terraform's own comparison of its state with the cloud, where it made what stands. That it cannot be had is told with the
-/// rest, which can.
+/// Terraform's comparison of its state with the cloud, for a deployment by Terraform. Its failure does not prevent the rest.
 async fn terraform(
     session: &Session,
-    standing: bool,
+    is_deployed: bool,
     cancel: &CancellationToken,
 ) -> Option<Result<RefreshPlan, Failure>> {
-    if !standing {
+    if !is_deployed {
         return None;
     }
     match session.refresh_plan(cancel).await {
@@ -128,18 +127,19 @@ fn journal_role(state: ResourceState) -> Role {
 /// The presence in the cloud, highlighted where it contradicts the journal.
 fn cloud_cell(presence: &Presence, journal: ResourceState) -> Cell {
     match (presence, journal) {
-        (Presence::Exists, ResourceState::Gone) => Cell::new(Role::Bad, "✖ still there"),
-        (Presence::Exists, _) => Cell::new(Role::Good, "✔ there"),
-        (Presence::Missing, ResourceState::Gone) => Cell::new(Role::Quiet, "– gone"),
+        (Presence::Exists, ResourceState::Deleted) => Cell::new(Role::Bad, "✖ still exists"),
+        (Presence::Exists, _) => Cell::new(Role::Good, "✔ exists"),
+        (Presence::Missing, ResourceState::Deleted) => Cell::new(Role::Quiet, "– deleted"),
         (Presence::Missing, ResourceState::Ready) => Cell::new(Role::Bad, "✖ missing"),
         (Presence::Missing, _) => Cell::new(Role::Quiet, "– missing"),
         (Presence::Unknown(why), _) => Cell::new(Role::Warn, format!("? {}", text::cut(&text::clean(why), 40))),
     }
 }
 
-fn tally(resources: &[ResourceStatus]) -> String {
-    let count = |wanted: fn(&Presence) -> bool| resources.iter().filter(|resource| wanted(&resource.presence)).count();
-    let there = count(|presence| *presence == Presence::Exists);
+fn totals(resources: &[ResourceStatus]) -> String {
+    let count =
+        |matches: fn(&Presence) -> bool| resources.iter().filter(|resource| matches(&resource.presence)).count();
+    let existing = count(|presence| *presence == Presence::Exists);
     let missing = count(|presence| *presence == Presence::Missing);
     let unknown = count(|presence| matches!(presence, Presence::Unknown(_)));
     let mut text = format!("{}: {existing} exist", text::count(resources.len(), "resource"));

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use thumbctl_core::engine::RunReport;
 use thumbctl_core::event::{Event, EventKind, Failure, Outcome, StrategyKind};
 use thumbctl_core::plan::{Plan, StepId};
-use thumbctl_core::secret::redact_line;
-use thumbctl_core::timing::{TrialTiming, Waterfall};
+use thumbctl_core::redaction::redact_line;
+use thumbctl_core::timing::{TestUploadTiming, Waterfall};
 use thumbctl_deploy::session::RunHandle;
 use thumbctl_platform::terminal::{TerminalText, json_line, print, print_error, terminal_text};
 use thumbctl_platform::text;
@@ -48,7 +48,7 @@ pub(crate) async fn watch(
     mut prompts: Option<mpsc::Receiver<StepPrompt>>,
 ) -> Result<Watched, CliError> {
     let RunHandle { mut events, report } = running;
-    let mut teller = Teller::new(context);
+    let mut reporter = RunReporter::new(context);
     let mut timing: Option<Waterfall> = None;
     let mut test_upload = TestUploadTiming::default();
     let mut output_error: Option<io::Error> = None;

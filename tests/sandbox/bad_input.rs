@@ -17,7 +17,7 @@ async fn sandbox(act: impl FnOnce(&Wire)) {
     // The wire waits as a client does, while the sandbox works on other threads.
     tokio::task::block_in_place(|| {
         act(&wire);
-        wire.goes_on();
+        wire.stays_open();
     });
     sandbox.stop().await;
 }

@@ -9,7 +9,7 @@ use thumbctl_core::event::{Action, Event, Failure, LogSource, Outcome};
 use thumbctl_core::names::Names;
 use thumbctl_core::plan::{Plan, StepId};
 use thumbctl_core::resource::ResourceKind;
-pub use thumbctl_deploy::session::Stride as RunMode;
+pub use thumbctl_deploy::session::RunMode;
 use thumbctl_deploy::session::{Preview, ResourceStatus};
 
 use super::log_store::{DisplayLine, LogCommand, LogReport};
@@ -119,7 +119,7 @@ impl Task {
         match self {
             Self::Deploy => Action::Deploy,
             Self::Destroy => Action::Destroy,
-            Self::TestUpload(_) => Action::Trial,
+            Self::TestUpload(_) => Action::TestUpload,
         }
     }
 }

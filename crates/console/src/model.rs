@@ -231,7 +231,7 @@ impl Model {
 
     /// The strategy of the existing deployment, else the requested one.
     pub fn strategy(&self) -> String {
-        let standing = self.deployment.origin().filter(|_| self.deployment.is_standing());
+        let standing = self.deployment.origin().filter(|_| self.deployment.has_resources());
         standing.map_or_else(|| self.requested.strategy.clone(), |origin| origin.strategy.to_string())
     }
 

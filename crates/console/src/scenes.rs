@@ -313,7 +313,7 @@ pub(crate) fn destroying(size: (u16, u16)) -> Model {
 /// Starts a run of this process.
 pub(crate) fn start_run(model: &mut Model, action: Action) {
     model.activity =
-        Activity::Running(ActiveRun { action, id: None, mode: RunMode::Through, held: None, cancelling: false });
+        Activity::Running(ActiveRun { action, id: None, mode: RunMode::Continuous, held: None, cancelling: false });
 }
 
 /// Holds the active run before a step.

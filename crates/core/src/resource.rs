@@ -213,7 +213,8 @@ pub enum ResourceState {
     /// The delete call is about to be made; it may or may not exist.
     Deleting,
     /// It does not exist any more.
-    Gone,
+    #[serde(rename = "gone")]
+    Deleted,
     /// Creating or deleting it failed; it may or may not exist.
     Failed,
 }

@@ -254,7 +254,7 @@ impl Session {
         let plan = strategy::destroy_plan(&before);
         let strategy = self.deployed_strategy(&before);
         let terraform = if plan.steps().is_empty() { None } else { self.terraform(strategy).await? };
-        Ok(self.pending_run((Action::Destroy, strategy), OnFailure::GoOn, plan, (names, before), terraform, lock))
+        Ok(self.pending_run((Action::Destroy, strategy), OnFailure::Continue, plan, (names, before), terraform, lock))
     }
 
     /// Searches the cloud for what a deployment of this name has left, and prepares its deletion; needs no journal.
@@ -288,7 +288,7 @@ impl Session {
         let strategy = self.deployed_strategy(&before);
         let plan = leftovers.plan();
         let run = (Action::Destroy, strategy);
-        let mut pending = self.pending_run(run, OnFailure::GoOn, plan, (names, before), None, lock);
+        let mut pending = self.pending_run(run, OnFailure::Continue, plan, (names, before), None, lock);
         pending.foreign = leftovers.foreign;
         pending.is_purge = true;
         Ok(pending)
@@ -325,11 +325,11 @@ impl Session {
         let names = self.names(&deployment);
         let upload = TestUpload::new(self.target(), names.clone(), images, save)?;
         let strategy = self.deployed_strategy(&deployment);
-        let started = self.started((Action::Trial, strategy), upload.plan(), names);
+        let started = self.started((Action::TestUpload, strategy), upload.plan(), names);
         Ok(PendingRun {
             started,
             runner: Arc::new(upload),
-            on_failure: OnFailure::GoOn,
+            on_failure: OnFailure::Continue,
             parallelism: self.settings.parallelism,
             journal: self.journal.clone(),
             lock: None,
@@ -409,7 +409,7 @@ impl Session {
     fn strategy(&self, deployment: &Deployment) -> Result<StrategyKind, SessionError> {
         let existing = self.deployed_strategy(deployment);
         match self.settings.strategy {
-            Some(requested) if requested != existing && deployment.is_standing() => {
+            Some(requested) if requested != existing && deployment.has_resources() => {
                 Err(SessionError::OtherStrategy { name: self.settings.name.to_string(), there: existing, requested })
             }
             _ => Ok(existing),

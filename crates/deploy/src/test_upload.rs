@@ -131,8 +131,8 @@ impl TestUpload {
         scope.emit(with_bytes(uploaded, image.size())).await?;
 
         let size = self.await_thumbnail(&destination, &thumbnail_key, &key, began, began_at, scope).await?;
-        let written = stage(TrialStage::Thumbnail, began.elapsed().as_secs_f64(), &thumbnail_key);
-        scope.tell(with_bytes(written, size)).await?;
+        let written = stage(TestUploadStage::Thumbnail, began.elapsed().as_secs_f64(), &thumbnail_key);
+        scope.emit(with_bytes(written, size)).await?;
         if let Some(dir) = &self.save {
             let path = dir.join(image.saved_name());
             s3::get_object_to_file(&clients.s3_transfer, &destination, &thumbnail_key, &path).await.map_err(failed)?;

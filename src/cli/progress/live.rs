@@ -75,8 +75,8 @@ impl Frame {
     fn step(&self, view: &RunView, step: &StepView, now: Instant, titles: usize, details: usize) -> TerminalText {
         let (sign, role) = match step.state {
             StepState::Waiting => (style::WAITING, Role::Quiet),
-            StepState::Running { retrying: true, .. } => (style::RETRY, Role::Warn),
-            StepState::Running { .. } => (spinner(now - view.began), Role::Busy),
+            StepState::RunHandle { retrying: true, .. } => (style::RETRY, Role::Warn),
+            StepState::RunHandle { .. } => (spinner(now - view.began), Role::Busy),
             StepState::Done(_) => (style::DONE, Role::Good),
             StepState::Failed(_) => (style::FAILED, Role::Bad),
             StepState::Skipped(reason) => {
@@ -86,13 +86,13 @@ impl Frame {
         };
         let time = match step.state {
             StepState::Waiting | StepState::Skipped(_) => String::new(),
-            StepState::Running { since, .. } => text::ticking((now - since).as_secs_f64()),
+            StepState::RunHandle { since, .. } => text::ticking((now - since).as_secs_f64()),
             StepState::Done(seconds) | StepState::Failed(seconds) => text::seconds(seconds),
         };
         let (title_role, detail_role) = match step.state {
             StepState::Waiting => (Role::Quiet, Role::Quiet),
-            StepState::Running { retrying: true, .. } => (Role::Strong, Role::Warn),
-            StepState::Running { .. } => (Role::Strong, Role::Plain),
+            StepState::RunHandle { retrying: true, .. } => (Role::Strong, Role::Warn),
+            StepState::RunHandle { .. } => (Role::Strong, Role::Plain),
             StepState::Failed(_) => (Role::Strong, Role::Bad),
             StepState::Done(_) | StepState::Skipped(_) => (Role::Plain, Role::Quiet),
         };

@@ -48,7 +48,7 @@ pub(crate) enum StepState {
     /// It waits.
     Waiting,
     /// It runs.
-    Running {
+    RunHandle {
         /// Its start.
         since: Instant,
         /// Whether a call is being retried.
@@ -119,7 +119,7 @@ impl RunView {
         match &event.kind {
             EventKind::RunStarted(started) => self.start(started, now),
             EventKind::StepStarted { step } => {
-                self.set(step, StepState::Running { since: now, retrying: false }, None);
+                self.set(step, StepState::RunHandle { since: now, retrying: false }, None);
             }
             EventKind::StepProgress { step, message, done, total } => {
                 let message = match (done, total) {
@@ -138,7 +138,7 @@ impl RunView {
                     step.detail.clone_from(&step.resource_name);
                 }
                 let has_resource = |step: &&mut StepView| {
-                    step.other_resources.contains_key(resource) && matches!(step.state, StepState::Running { .. })
+                    step.other_resources.contains_key(resource) && matches!(step.state, StepState::RunHandle { .. })
                 };
                 if let Some(step) = self.steps.iter_mut().find(has_resource) {
                     step.other_resources.insert(*resource, Some(*state));
@@ -169,7 +169,7 @@ impl RunView {
             EventKind::RunFinished { seconds, .. } => self.seconds = Some(*seconds),
             EventKind::BuildPhase { phase, seconds: None, .. } => {
                 let building = |step: &&mut StepView| {
-                    step.resource == Some(ResourceKind::Image) && matches!(step.state, StepState::Running { .. })
+                    step.resource == Some(ResourceKind::Image) && matches!(step.state, StepState::RunHandle { .. })
                 };
                 if let Some(step) = self.steps.iter_mut().find(building) {
                     step.detail = format!("phase {phase}");
@@ -223,7 +223,7 @@ impl RunView {
     fn set_detail(&mut self, id: &StepId, is_retry: bool, detail: String) {
         if let Some(step) = self.step_mut(id) {
             step.detail = detail;
-            if let StepState::Running { retrying, .. } = &mut step.state {
+            if let StepState::RunHandle { retrying, .. } = &mut step.state {
                 *retrying = is_retry;
             }
         }

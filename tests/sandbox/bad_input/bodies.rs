@@ -174,7 +174,7 @@ async fn slow_clients_do_not_block_others() {
         for (number, stream) in waiting.iter_mut().enumerate() {
             stream.write_all(&bytes[..bytes.len() - number % 5]).expect("the sandbox reads");
         }
-        wire.goes_on();
+        wire.stays_open();
         let mut last = waiting.swap_remove(0);
         last.write_all(b"ly").expect("the sandbox still reads");
         assert_eq!(read(&mut last).status, 200);

@@ -229,7 +229,7 @@ impl Wire {
 
     /// The sandbox still does what it should.
     #[track_caller]
-    pub fn goes_on(&self) {
+    pub fn stays_open(&self) {
         let answer = self.send(&Call::query("sts", "Action=GetCallerIdentity&Version=2011-06-15"));
         assert_eq!(answer.status, 200, "{}", answer.body);
         assert!(answer.body.contains("<Arn>"), "{}", answer.body);

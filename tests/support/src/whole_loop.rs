@@ -91,7 +91,7 @@ pub async fn assert_all_become_thumbnails(clients: &Clients, names: &Names) {
 }
 
 /// The keys of the stage that an upload's images have reached.
-fn keys(events: &[Event], reached: TrialStage) -> Vec<&str> {
+fn keys(events: &[Event], reached: TestUploadStage) -> Vec<&str> {
     events
         .iter()
         .filter_map(|event| match &event.kind {

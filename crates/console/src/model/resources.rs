@@ -129,13 +129,15 @@ impl Model {
                 ResourceDisplayState::Waiting
             }
             // Planned by a step that continues the running one.
-            (Some(ResourceState::Creating), Some(StepState::Waiting)) if step.is_some_and(|step| step.step.goes_on) => {
+            (Some(ResourceState::Creating), Some(StepState::Waiting))
+                if step.is_some_and(|step| step.step.continues_previous) =>
+            {
                 ResourceDisplayState::Waiting
             }
             (Some(ResourceState::Creating | ResourceState::Deleting), _) => ResourceDisplayState::Unfinished,
             (_, _) if next == Some(kind) && !self.details.lost.contains(&kind) => ResourceDisplayState::Next,
             (Some(ResourceState::Ready), _) => ResourceDisplayState::Ready,
-            (Some(ResourceState::Gone), _) => ResourceDisplayState::Deleted,
+            (Some(ResourceState::Deleted), _) => ResourceDisplayState::Deleted,
             (None, Some(StepState::Running { .. })) => ResourceDisplayState::Creating,
             (None, Some(StepState::Failed(..))) => ResourceDisplayState::Failed,
             (None, _) => ResourceDisplayState::Waiting,
@@ -147,10 +149,10 @@ impl Model {
             _ => None,
         };
         // Names are generated when a deployment starts.
-        let names = self.deployment.origin().filter(|_| self.deployment.is_standing()).map(|origin| &origin.names);
+        let names = self.deployment.origin().filter(|_| self.deployment.has_resources()).map(|origin| &origin.names);
         // A recreated resource has another name and duration.
         let resource =
-            resource.filter(|resource| state != ResourceDisplayState::Next || resource.state != ResourceState::Gone);
+            resource.filter(|resource| state != ResourceDisplayState::Next || resource.state != ResourceState::Deleted);
         ResourceRow {
             kind,
             name: resource.map(|resource| resource.name.clone()).or_else(|| Some(names?.of(kind))),
@@ -203,10 +205,10 @@ impl Model {
             return match run.started.action {
                 _ if cancelling => DeploymentStatus::Cancelling,
                 Action::Destroy => DeploymentStatus::Destroying,
-                Action::Deploy | Action::Trial if held && run.steps.iter().all(|step| !step.is_running()) => {
+                Action::Deploy | Action::TestUpload if held && run.steps.iter().all(|step| !step.is_running()) => {
                     DeploymentStatus::Held
                 }
-                Action::Deploy | Action::Trial => DeploymentStatus::Deploying,
+                Action::Deploy | Action::TestUpload => DeploymentStatus::Deploying,
             };
         }
         if matches!(self.activity, Activity::Preparing { .. }) {
@@ -218,11 +220,11 @@ impl Model {
         let ended = self.run.as_ref().map(|run| (run.started.action, run.ended.map(|(outcome, _)| outcome)));
         match ended {
             None => DeploymentStatus::Empty,
-            Some((Action::Destroy, Some(Outcome::Succeeded))) if !self.deployment.is_standing() => {
+            Some((Action::Destroy, Some(Outcome::Succeeded))) if !self.deployment.has_resources() => {
                 DeploymentStatus::Destroyed
             }
-            Some((_, Some(Outcome::Failed))) if self.deployment.is_standing() => DeploymentStatus::Failed,
-            _ if !self.deployment.is_standing() => DeploymentStatus::Empty,
+            Some((_, Some(Outcome::Failed))) if self.deployment.has_resources() => DeploymentStatus::Failed,
+            _ if !self.deployment.has_resources() => DeploymentStatus::Empty,
             _ if !self.details.lost.is_empty() => DeploymentStatus::Partial,
             Some((Action::Deploy, _)) if self.deployment.is_complete() => DeploymentStatus::Ready,
             Some((_, None)) => DeploymentStatus::Interrupted,

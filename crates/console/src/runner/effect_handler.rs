@@ -10,7 +10,7 @@ use crossterm::event::Event as TerminalEvent;
 use thumbctl_core::event::{Failure, LogSource, RunId};
 use thumbctl_core::plan::StepId;
 use thumbctl_deploy::cloud::CloudLabel;
-use thumbctl_deploy::session::{Prepared, Preview, Running, Session, SessionError};
+use thumbctl_deploy::session::{PendingRun, Preview, RunHandle, Session, SessionError};
 use thumbctl_deploy::settings::Settings;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -44,7 +44,7 @@ pub(super) enum RunnerEvent {
 
 /// A prepared run with its summary for the model.
 pub(super) struct ReadyRun {
-    prepared: Box<Prepared>,
+    prepared: Box<PendingRun>,
     summary: Box<PreparedRun>,
 }
 
@@ -283,13 +283,13 @@ async fn prepare_run(
     let prepared = match &task {
         Task::Deploy => session.prepare_deploy(mode).await?,
         Task::Destroy => session.prepare_destroy().await?,
-        Task::TestUpload(images) => session.prepare_trial(images.clone(), thumbnails).await?,
+        Task::TestUpload(images) => session.prepare_test_upload(images.clone(), thumbnails).await?,
     };
     let mut resources = prepared.resources();
     if task == Task::Deploy && *session.label() != CloudLabel::Sandbox {
         // From the cloud, not the journal: resources deleted by hand would be recreated.
         let there = session.status().await?;
-        resources.retain(|(kind, _)| !there.iter().any(|known| known.kind == *kind && known.presence.is_there()));
+        resources.retain(|(kind, _)| !there.iter().any(|known| known.kind == *kind && known.presence.exists()));
     }
     let summary = PreparedRun {
         task,
@@ -302,8 +302,8 @@ async fn prepare_run(
 }
 
 /// Forwards the events of a run and returns its end.
-async fn watch(running: Running, sender: &mpsc::Sender<RunnerEvent>) -> Message {
-    let Running { mut events, report } = running;
+async fn watch(running: RunHandle, sender: &mpsc::Sender<RunnerEvent>) -> Message {
+    let RunHandle { mut events, report } = running;
     let mut batch = Vec::with_capacity(BATCH);
     while events.recv_many(&mut batch, BATCH).await > 0 {
         if sender.send(RunnerEvent::Message(Message::Events(std::mem::take(&mut batch)))).await.is_err() {

@@ -63,7 +63,7 @@ impl ConsoleGate {
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match (state.mode, state.passes) {
-            (RunMode::Through, _) => true,
+            (RunMode::Continuous, _) => true,
             (RunMode::StepByStep, 0) => false,
             (RunMode::StepByStep, _) => {
                 state.passes -= 1;
@@ -75,7 +75,7 @@ impl ConsoleGate {
 
 #[async_trait]
 impl Gate for ConsoleGate {
-    async fn pass(&self, step: &Step) -> Passage {
+    async fn pass(&self, step: &Step) -> GateDecision {
         let mut reported = false;
         loop {
             // Subscribed before the check, so that no change is missed.
@@ -86,7 +86,7 @@ impl Gate for ConsoleGate {
             if !reported {
                 reported = true;
                 if self.sender.send(RunnerEvent::Message(Message::Held(step.id.clone()))).await.is_err() {
-                    return Passage::Stop;
+                    return GateDecision::Stop;
                 }
             }
             changed.await;
@@ -95,7 +95,7 @@ impl Gate for ConsoleGate {
 
     fn parallelism(&self, most: NonZeroUsize) -> NonZeroUsize {
         match self.state.lock().unwrap_or_else(PoisonError::into_inner).mode {
-            RunMode::Through => most,
+            RunMode::Continuous => most,
             RunMode::StepByStep => NonZeroUsize::MIN,
         }
     }
@@ -117,8 +117,8 @@ mod tests {
     async fn gate_reports_held_step_and_releases_one_at_a_time() {
         let (sender, mut receiver) = mpsc::channel(8);
         let gate = ConsoleGate::new(RunMode::StepByStep, 1, BTreeSet::from(["free".into()]), sender);
-        assert_eq!(gate.pass(&step("first")).await, Passage::Go);
-        assert_eq!(gate.pass(&step("free")).await, Passage::Go);
+        assert_eq!(gate.pass(&step("first")).await, GateDecision::Start);
+        assert_eq!(gate.pass(&step("free")).await, GateDecision::Start);
         let (second, third) = (step("second"), step("third"));
         let (passage, ()) = tokio::join!(gate.pass(&second), async {
             let held = receiver.recv().await;
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(passage, GateDecision::Start);
         let (passage, ()) = tokio::join!(gate.pass(&third), async {
             receiver.recv().await.expect("it is held");
-            gate.set_mode(RunMode::Through);
+            gate.set_mode(RunMode::Continuous);
         });
         assert_eq!(passage, GateDecision::Start);
         assert_eq!(gate.pass(&step("fourth")).await, GateDecision::Start);
@@ -140,7 +140,7 @@ mod tests {
         let most = NonZeroUsize::new(8).expect("eight is not zero");
         let gate = ConsoleGate::new(RunMode::StepByStep, 1, BTreeSet::new(), sender);
         assert_eq!(gate.parallelism(most).get(), 1);
-        let ((), ()) = tokio::join!(gate.changed(), async { gate.set_mode(RunMode::Through) });
+        let ((), ()) = tokio::join!(gate.changed(), async { gate.set_mode(RunMode::Continuous) });
         assert_eq!(gate.parallelism(most).get(), 8);
     }
 
@@ -149,6 +149,6 @@ mod tests {
         let (sender, receiver) = mpsc::channel(8);
         drop(receiver);
         let gate = ConsoleGate::new(RunMode::StepByStep, 0, BTreeSet::new(), sender);
-        assert_eq!(gate.pass(&step("a")).await, Passage::Stop);
+        assert_eq!(gate.pass(&step("a")).await, GateDecision::Stop);
     }
 }

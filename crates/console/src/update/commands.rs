@@ -51,7 +51,7 @@ pub fn available_without_overlay(model: &Model, action: Action) -> bool {
         },
         Action::Pause => match &model.activity {
             Activity::Running(active) => {
-                active.mode == RunMode::Through
+                active.mode == RunMode::Continuous
                     && !active.cancelling
                     && active.action == thumbctl_core::event::Action::Deploy
             }
@@ -59,7 +59,7 @@ pub fn available_without_overlay(model: &Model, action: Action) -> bool {
             _ => false,
         },
         Action::Cancel => active.is_some_and(|active| !active.cancelling),
-        Action::Destroy => connected && idle && model.deployment.is_standing(),
+        Action::Destroy => connected && idle && model.deployment.has_resources(),
         Action::Refresh => match &model.connection {
             Connection::Connected(_) => model.deployment.has_resources(),
             Connection::Failed(_) => true,
@@ -131,13 +131,13 @@ pub fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
     }
     match action {
         Action::RunStep => proceed(model, RunMode::StepByStep),
-        Action::RunAll => proceed(model, RunMode::Through),
+        Action::RunAll => proceed(model, RunMode::Continuous),
         Action::Pause => pause(model),
         Action::Cancel => {
             model.overlay = Some(Overlay::Confirm(cancel_dialog(model)));
             Vec::new()
         }
-        Action::Destroy => prepare(model, Task::Destroy, RunMode::Through),
+        Action::Destroy => prepare(model, Task::Destroy, RunMode::Continuous),
         Action::Refresh => refresh(model),
         Action::Faster => speed(model, 2.0),
         Action::Slower => speed(model, 0.5),
@@ -263,9 +263,9 @@ fn proceed(model: &mut Model, mode: RunMode) -> Vec<Effect> {
     active.held = None;
     match mode {
         RunMode::StepByStep => vec![Effect::ReleaseStep],
-        RunMode::Through => {
-            active.mode = RunMode::Through;
-            vec![Effect::SetMode(RunMode::Through)]
+        RunMode::Continuous => {
+            active.mode = RunMode::Continuous;
+            vec![Effect::SetMode(RunMode::Continuous)]
         }
     }
 }
@@ -284,7 +284,7 @@ fn send(model: &mut Model) -> Vec<Effect> {
         return model.test_upload.act(Action::Send);
     }
     let mut effects = model.test_upload.start_sending(&images);
-    effects.extend(prepare(model, Task::TestUpload(images), RunMode::Through));
+    effects.extend(prepare(model, Task::TestUpload(images), RunMode::Continuous));
     effects
 }
 
@@ -323,7 +323,7 @@ fn refresh(model: &mut Model) -> Vec<Effect> {
 
 fn cancel_dialog(model: &Model) -> ConfirmDialog {
     let is_test_upload =
-        model.activity.active_run().is_some_and(|active| active.action == thumbctl_core::event::Action::Trial);
+        model.activity.active_run().is_some_and(|active| active.action == thumbctl_core::event::Action::TestUpload);
     let running = model.run.iter().flat_map(|run| run.steps.iter()).filter(|step| step.is_running());
     let count = running.count();
     let consequence = if is_test_upload {

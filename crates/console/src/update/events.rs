@@ -85,7 +85,7 @@ fn one(model: &mut Model, event: Event, lines: &mut Lines) -> Vec<Effect> {
         EventKind::RunStarted(started) => {
             model.deployment.apply(&event);
             model.history.apply(&event);
-            if started.action == Action::Trial {
+            if started.action == Action::TestUpload {
                 effects.extend(model.test_upload.apply(&event));
                 if model.activity.is_replay() && model.journals_read && !model.panel_chosen {
                     model.shown = Panel::TestUpload;

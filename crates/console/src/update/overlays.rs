@@ -156,9 +156,9 @@ fn quit_dialog(model: &mut Model, action: Action) -> Vec<Effect> {
             // A held step would wait forever.
             let mut effects = Vec::new();
             if let Some(active) = model.activity.active_run_mut() {
-                active.mode = RunMode::Through;
+                active.mode = RunMode::Continuous;
                 active.held = None;
-                effects.push(Effect::SetMode(RunMode::Through));
+                effects.push(Effect::SetMode(RunMode::Continuous));
             }
             model.messages.add(model.now, Severity::Info, "Quits at the end of the run.");
             effects

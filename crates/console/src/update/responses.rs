@@ -20,7 +20,7 @@ pub(super) fn connected(model: &mut Model, connection: ConnectionInfo) -> Vec<Ef
 
 /// Fetches the status of the deployment, once connected and the journals are read.
 pub(super) fn fetch_status(model: &Model) -> Vec<Effect> {
-    let can_ask = model.connection_info().is_some() && model.journals_read && model.deployment.is_standing();
+    let can_ask = model.connection_info().is_some() && model.journals_read && model.deployment.has_resources();
     if can_ask { vec![Effect::FetchStatus] } else { Vec::new() }
 }
 
@@ -113,7 +113,7 @@ pub(super) fn not_prepared(model: &mut Model, task: &Task, failure: &Failure) ->
 pub(super) fn run_ended(model: &mut Model, ended: Result<Outcome, Failure>) -> Vec<Effect> {
     let Some(active) = model.activity.active_run().cloned() else { return Vec::new() };
     model.set_idle();
-    let mut effects = if active.action == Action::Trial { model.test_upload.run_ended() } else { Vec::new() };
+    let mut effects = if active.action == Action::TestUpload { model.test_upload.run_ended() } else { Vec::new() };
     if matches!(
         model.overlay,
         Some(Overlay::Quitting | Overlay::Confirm(ConfirmDialog { action: ConfirmAction::Cancel, .. }))
@@ -133,7 +133,7 @@ fn quit_if_requested(model: &Model) -> Vec<Effect> {
 }
 
 fn report_outcome(model: &mut Model, action: Action, outcome: Outcome) {
-    let seconds = model.run.as_ref().filter(|_| action != Action::Trial).and_then(|run| run.ended);
+    let seconds = model.run.as_ref().filter(|_| action != Action::TestUpload).and_then(|run| run.ended);
     let took = seconds.map(|(_, seconds)| format!(" in {}", text::seconds(seconds))).unwrap_or_default();
     match (action, outcome) {
         (Action::Deploy, Outcome::Succeeded) => {
@@ -143,7 +143,7 @@ fn report_outcome(model: &mut Model, action: Action, outcome: Outcome) {
             model.messages.add(model.now, Severity::Success, format!("Destroyed{took}. No resources remain."));
         }
         // Each image displays its own result.
-        (Action::Trial, Outcome::Succeeded | Outcome::Failed) => {}
+        (Action::TestUpload, Outcome::Succeeded | Outcome::Failed) => {}
         (_, Outcome::Cancelled) => {
             model.messages.add(
                 model.now,

@@ -107,7 +107,7 @@ fn enter_deploys_stepwise() {
     assert_eq!(press(&mut model, &["enter"]), [Effect::ReleaseStep]);
     assert_eq!(press(&mut model, &["enter"]), [], "nothing is held");
     update(&mut model, Message::Held(plan.steps()[2].id.clone()));
-    assert_eq!(press(&mut model, &["a"]), [Effect::SetMode(RunMode::Through)]);
+    assert_eq!(press(&mut model, &["a"]), [Effect::SetMode(RunMode::Continuous)]);
     assert_eq!(press(&mut model, &["space"]), [Effect::SetMode(RunMode::StepByStep)]);
 }
 
@@ -120,7 +120,7 @@ fn deployment_needs_typed_yes_on_aws() {
     assert!(matches!(&model.overlay, Some(Overlay::Confirm(ConfirmDialog { input: ConfirmInput::Word(_), .. }))));
     assert_eq!(press(&mut model, &["y", "enter"]), [], "a letter is not `yes`");
     assert!(model.overlay.is_some());
-    assert_eq!(press(&mut model, &["e", "s", "enter"]), [started_run(RunMode::Through)]);
+    assert_eq!(press(&mut model, &["e", "s", "enter"]), [started_run(RunMode::Continuous)]);
     assert!(model.overlay.is_none());
 }
 
@@ -130,13 +130,13 @@ fn existing_resources_need_no_confirmation() {
     on_aws(&mut model);
     press(&mut model, &["a"]);
     let effects = update(&mut model, prepared(Task::Deploy, &[]));
-    assert_eq!(effects, [started_run(RunMode::Through)]);
+    assert_eq!(effects, [started_run(RunMode::Continuous)]);
 }
 
 #[test]
 fn destroy_lists_resources_and_needs_confirmation() {
     let mut model = scenes::deployed(SIZE);
-    assert_eq!(press(&mut model, &["D"]), [Effect::Prepare(Task::Destroy, RunMode::Through)]);
+    assert_eq!(press(&mut model, &["D"]), [Effect::Prepare(Task::Destroy, RunMode::Continuous)]);
     assert_eq!(update(&mut model, prepared(Task::Destroy, &ResourceKind::ARCHITECTURE)), []);
     let Some(Overlay::Confirm(dialog)) = &model.overlay else { panic!("no dialog") };
     assert_eq!(dialog.resources.len(), ResourceKind::ARCHITECTURE.len());
@@ -146,7 +146,7 @@ fn destroy_lists_resources_and_needs_confirmation() {
     assert_eq!(model.activity, Activity::Idle);
     press(&mut model, &["D"]);
     update(&mut model, prepared(Task::Destroy, &ResourceKind::ARCHITECTURE));
-    assert_eq!(press(&mut model, &["y"]), [started_run(RunMode::Through)]);
+    assert_eq!(press(&mut model, &["y"]), [started_run(RunMode::Continuous)]);
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn quit_during_run_offers_three_options() {
     let mut model = scenes::building(SIZE);
     let held = scenes::deploy_plan().steps()[5].id.clone();
     scenes::hold(&mut model, &held);
-    assert_eq!(press(&mut model, &["q", "w"]), [Effect::SetMode(RunMode::Through)], "no key will release the step");
+    assert_eq!(press(&mut model, &["q", "w"]), [Effect::SetMode(RunMode::Continuous)], "no key will release the step");
     assert_eq!(update(&mut model, Message::RunEnded(Ok(Outcome::Succeeded))), [Effect::Quit]);
 
     assert_eq!(press(&mut scenes::deployed(SIZE), &["q"]), [Effect::Quit]);
@@ -253,7 +253,7 @@ fn starting_build_is_shown_unless_panel_chosen() {
 fn palette_performs_selected_action() {
     let mut model = scenes::deployed(SIZE);
     press(&mut model, &[":", "d", "e", "s", "t", "r", "o", "y"]);
-    assert_eq!(press(&mut model, &["enter"]), [Effect::Prepare(Task::Destroy, RunMode::Through)]);
+    assert_eq!(press(&mut model, &["enter"]), [Effect::Prepare(Task::Destroy, RunMode::Continuous)]);
     let mut model = scenes::empty(SIZE);
     press(&mut model, &[":", "d", "e", "s", "t", "r", "o", "y"]);
     assert_eq!(press(&mut model, &["enter"]), [], "unavailable actions are not listed");
@@ -291,7 +291,7 @@ fn recreated_resources_are_not_lost() {
     let mut events = vec![script.begin(RunAction::Destroy, plan.clone())];
     for step in plan.steps() {
         events.extend(script.step_starts(step, ResourceState::Deleting));
-        events.extend(script.step_ends(step, ResourceState::Gone, 0.1));
+        events.extend(script.step_ends(step, ResourceState::Deleted, 0.1));
     }
     events.push(script.end(Outcome::Succeeded, 1.0));
     scenes::apply_events(&mut model, events);

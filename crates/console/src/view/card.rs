@@ -133,7 +133,7 @@ fn running(active: &ActiveRun, model: &Model, look: Appearance) -> Card {
         }
         (_, RunAction::Deploy) => Card::busy("In progress", "Deploying.", Role::Busy, model, look),
         (_, RunAction::Destroy) => Card::busy("In progress", "Destroying.", Role::Warn, model, look),
-        (_, RunAction::Trial) => Card::busy("In progress", "Uploading images.", Role::Busy, model, look),
+        (_, RunAction::TestUpload) => Card::busy("In progress", "Uploading images.", Role::Busy, model, look),
     };
     let running_steps = running_steps(model, look);
     if !running_steps.is_empty() {

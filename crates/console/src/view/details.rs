@@ -118,7 +118,7 @@ fn step_of(page: &mut DetailsPage, kind: ResourceKind, ran: Option<&StepModel>, 
     }
     let Some(ran) = ran else { return };
     // A step that continues another one executes the changes confirmed there.
-    let previous = step.needs.first().filter(|_| step.goes_on).and_then(|id| model.run.as_ref()?.step(id));
+    let previous = step.needs.first().filter(|_| step.continues_previous).and_then(|id| model.run.as_ref()?.step(id));
     for (at, change) in ran.changes.iter().chain(previous.iter().flat_map(|previous| &previous.changes)).enumerate() {
         let label = if at == 0 { "changes" } else { "" };
         page.field(label, &format!("{} {} ({})", change.action, change.logical_id, change.resource_type));
@@ -140,7 +140,7 @@ fn step_of(page: &mut DetailsPage, kind: ResourceKind, ran: Option<&StepModel>, 
         StepState::Done(seconds) | StepState::Failed(seconds, _) => {
             (sign.label.to_owned(), Some(text::seconds(*seconds)))
         }
-        StepState::Skipped(reason) => (reason.said(action).to_owned(), None),
+        StepState::Skipped(reason) => (reason.label(action).to_owned(), None),
         StepState::Waiting => (sign.label.to_owned(), None),
     };
     let in_time = time.map(|time| format!(" in {time}")).unwrap_or_default();

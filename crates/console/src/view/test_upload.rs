@@ -57,7 +57,7 @@ fn state_of(card: &ImageResult, is_live: bool, now: DateTime<Utc>, look: Appeara
         }
         ImageState::Failed(failure) => (symbols.failed, Role::Bad, clean(&failure.message)),
         ImageState::Skipped(reason) => {
-            (symbols.skipped, Role::Quiet, reason.said(thumbctl_core::event::Action::Trial).to_owned())
+            (symbols.skipped, Role::Quiet, reason.label(thumbctl_core::event::Action::TestUpload).to_owned())
         }
         ImageState::Waiting | ImageState::Running { .. } if !is_live => {
             (symbols.unfinished, Role::Warn, "interrupted".to_owned())

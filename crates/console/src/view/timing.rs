@@ -127,10 +127,10 @@ fn headline(
         parts.push((Role::Strong, text::ticking(now)));
     }
     match estimate {
-        Some(Estimate { seconds_to_go, from_runs }) => {
+        Some(Estimate { seconds_left, from_runs }) => {
             let held = model.activity.active_run().is_some_and(|active| active.held.is_some());
             let go_on = if held { " after resuming" } else { "" };
-            parts.push((Role::Text, format!("{} to go{go_on}", approximate(seconds_to_go))));
+            parts.push((Role::Text, format!("{} to go{go_on}", approximate(seconds_left))));
             let runs = if from_runs == 1 { "one earlier run".into() } else { format!("{from_runs} earlier runs") };
             parts.push((Role::Quiet, format!("estimated from {runs}")));
         }
@@ -224,7 +224,7 @@ fn span_of(waterfall: &Waterfall, now: f64, estimate: Option<Estimate>) -> f64 {
     if waterfall.ended.is_some() {
         return known;
     }
-    chart::rounded_span(known.max(now + estimate.map_or(0.0, |estimate| estimate.seconds_to_go)))
+    chart::rounded_span(known.max(now + estimate.map_or(0.0, |estimate| estimate.seconds_left)))
 }
 
 #[cfg(test)]

@@ -81,12 +81,47 @@ struct BoundedConnector {
 impl HttpConnector for BoundedConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let may_stream = self.downloads == Downloads::Streamed && request.method() == "GET";
+        let call = LoggedCall::of(&request);
         let response = self.inner.call(request);
         HttpConnectorFuture::new(async move {
-            let response = response.await?;
+            let response = response.await.inspect_err(|error| call.failed(error))?;
+            call.answered(&response);
             // An error response is not an object: it is read into memory.
             if may_stream && response.status().is_success() { Ok(response) } else { buffer(response).await }
         })
+    }
+}
+
+/// A call as it is logged: without query and headers, which may contain signatures.
+struct LoggedCall {
+    started: Instant,
+    method: String,
+    url: String,
+    /// The operation, where a header names it.
+    target: String,
+}
+
+impl LoggedCall {
+    fn of(request: &HttpRequest) -> Self {
+        let url = request.uri().split('?').next().unwrap_or_default().to_owned();
+        let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+        Self { started: Instant::now(), method: request.method().to_owned(), url, target }
+    }
+
+    fn answered(&self, response: &HttpResponse) {
+        tracing::debug!(
+            method = self.method,
+            url = self.url,
+            target = self.target,
+            status = response.status().as_u16(),
+            milliseconds = self.started.elapsed().as_millis(),
+            request_id = response.headers().get("x-amzn-requestid").or(response.headers().get("x-amz-request-id")),
+            "call"
+        );
+    }
+
+    fn failed(&self, error: &ConnectorError) {
+        tracing::debug!(method = self.method, url = self.url, target = self.target, ?error, "call failed");
     }
 }
 

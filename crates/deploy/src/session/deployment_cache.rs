@@ -26,7 +26,7 @@ pub(super) struct DeploymentCache {
 /// The events of one run's journal.
 #[derive(Debug)]
 struct CachedRun {
-    reading: JournalReading,
+    reading: RunJournalReader,
     stamp: Stamp,
     /// The events relevant to a deployment; a few dozen a run.
     events: Vec<Event>,
@@ -187,9 +187,9 @@ mod tests {
         let check = || assert_eq!(cache.deployment().expect("the journals can be read"), read_all_journals(&journal));
         check();
         let mut deploy = journal.begin(Action::Deploy).expect("a run begins");
-        let mut upload = journal.begin(Action::Trial).expect("a run begins");
+        let mut upload = journal.begin(Action::TestUpload).expect("a run begins");
         // The younger run's events come first.
-        append(&mut upload, started(Action::Trial));
+        append(&mut upload, started(Action::TestUpload));
         check();
         append(&mut deploy, started(Action::Deploy));
         check();
@@ -227,7 +227,7 @@ mod tests {
         }
         fs::write(run.path(), [b"nonsense\n", &whole[..]].concat()).expect("the file is written");
         assert!(matches!(cache.deployment(), Err(JournalError::Damaged { line: 1, .. })));
-        journal.set_aside_damaged().expect("damaged journals are archived");
+        journal.archive_damaged().expect("damaged journals are archived");
         assert_eq!(cache.deployment().expect("no journal is left"), Deployment::new(name()));
     }
 
@@ -246,6 +246,6 @@ mod tests {
         run.file().set_times(times).expect("its times can be set");
         assert_eq!(cache.deployment().expect("it is cached"), before);
         append(&mut run, changed(ResourceKind::Repository, ResourceState::Ready));
-        assert!(cache.deployment().expect("only new events are read").is_standing());
+        assert!(cache.deployment().expect("only new events are read").has_resources());
     }
 }

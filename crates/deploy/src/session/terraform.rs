@@ -43,7 +43,7 @@ impl Session {
         if let Err(failure) = prepared {
             return Ok(Some(Err(failure)));
         }
-        let about = (&self.names(&before), before.is_standing());
+        let about = (&self.names(&before), before.has_resources());
         Ok(Some(refresh_plan(&terraform, about, &self.target(), cancel).await))
     }
 

@@ -70,7 +70,7 @@ impl StepRunner for CloudformationStrategy {
         match self.action {
             Action::Deploy => self.deploy_step(step, scope).await,
             Action::Destroy => self.context.remove_step(step, scope).await,
-            Action::Trial => unreachable!("test uploads have a runner of their own"),
+            Action::TestUpload => unreachable!("test uploads have a runner of their own"),
         }
     }
 

@@ -46,7 +46,7 @@ impl RunContext {
                 Ok(StepDone::Finished)
             }
             Ok(Deleted::AlreadyGone) => {
-                scope.changed(change(ResourceState::Gone, seconds, Some("already deleted".to_owned()))).await?;
+                scope.changed(change(ResourceState::Deleted, seconds, Some("already deleted".to_owned()))).await?;
                 Ok(StepDone::AlreadyDone)
             }
             Err(error) => {

@@ -180,8 +180,8 @@ impl StepRunner for TerraformStrategy {
     }
 
     /// A step that is not run must not leave a Terraform process without a follower.
-    async fn withdraw(&self, step: &Step, scope: &StepScope) -> Result<(), StepError> {
-        if !step.goes_on {
+    async fn discard(&self, step: &Step, scope: &StepScope) -> Result<(), StepError> {
+        if !step.continues_previous {
             return Ok(());
         }
         let mut work = self.work.lock().await;
@@ -252,7 +252,7 @@ impl TerraformStrategy {
         let rebuilds = state.contains(BUILD_ADDRESS) && !self.has_image(scope).await?;
         let builds = rebuilds || !state.contains(BUILD_ADDRESS);
         let mut imports = Vec::new();
-        if self.context.before.is_standing() {
+        if self.context.before.has_resources() {
             for mapping in
                 ADDRESS_MAPPINGS.iter().filter(|mapping| self.is_of(stage, mapping) && !state.contains(mapping.address))
             {

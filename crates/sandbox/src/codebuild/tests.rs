@@ -48,7 +48,13 @@ impl TestCodeBuild {
         let endpoint = "http://127.0.0.1:9".to_owned();
         let services = Arc::new(ServiceRegistry::new(endpoint, dir.path().to_owned(), behaviour).unwrap());
         let iam = Arc::new(awsim_iam::IamService::new());
-        let access = AccessControl::new(RootKeys::generate(), iam.store(), services.sessions().clone(), false, crate::required_permissions::of_call);
+        let access = AccessControl::new(
+            RootKeys::generate(),
+            iam.store(),
+            services.sessions().clone(),
+            false,
+            crate::required_permissions::of_call,
+        );
         services.set_access(Arc::new(access));
         services.register(iam).unwrap();
         let logs = Arc::new(Logs::new(&services).unwrap());

@@ -230,8 +230,11 @@ impl Lambda {
                 if wait_until_prepared && unpacked {
                     continue;
                 }
-                let span =
-                    if function.state == FunctionState::Pending { LatencySpan::FunctionPending } else { LatencySpan::FunctionUpdate };
+                let span = if function.state == FunctionState::Pending {
+                    LatencySpan::FunctionPending
+                } else {
+                    LatencySpan::FunctionUpdate
+                };
                 match lambda.source_of(&function.code, &function.id.region) {
                     Ok(source) => lambda.prepare(function.id, source, span),
                     Err(_) if wait_until_prepared => {}

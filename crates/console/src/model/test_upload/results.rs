@@ -172,7 +172,7 @@ impl TestUploadRun {
                 self.set(step, |_| ImageState::Failed(Box::new(error.clone())));
             }
             EventKind::StepSkipped { step, reason } => self.set(step, |_| ImageState::Skipped(*reason)),
-            EventKind::TrialStage { image, stage, seconds, bytes, cold, path, .. } => {
+            EventKind::TestUploadStage { image, stage, seconds, bytes, cold, path, .. } => {
                 // An image can occur twice: the stage belongs to the one without it.
                 let is_open = |card: &&mut ImageResult| card.shown == *image && !card.has(*stage);
                 let Some(card) = self.cards.iter_mut().find(is_open) else { return };
@@ -219,7 +219,7 @@ impl TestUploadRun {
 }
 
 impl ImageResult {
-    fn has(&self, stage: TrialStage) -> bool {
+    fn has(&self, stage: TestUploadStage) -> bool {
         match stage {
             TestUploadStage::Uploaded => self.uploaded.is_some(),
             TestUploadStage::Invoked => self.invoked.is_some(),

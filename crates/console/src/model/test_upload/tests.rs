@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use proptest::prelude::*;
-use thumbctl_core::event::{Action as RunAction, Event, EventKind, Failure, Outcome, SkipReason, TrialStage};
+use thumbctl_core::event::{Action as RunAction, Event, EventKind, Failure, Outcome, SkipReason, TestUploadStage};
 use thumbctl_core::plan::{Plan, Step, StepId};
 
 use super::chooser::{ChooserRow, EntryKind, FileEntry, Folder, FolderListing};
@@ -105,7 +105,7 @@ pub(crate) struct UploadScript {
 impl UploadScript {
     /// A test upload with a run number.
     pub(crate) fn new(number: u32, images: &[&str]) -> Self {
-        let script = EventScript::new(number, RunAction::Trial, 120.0 * f64::from(number));
+        let script = EventScript::new(number, RunAction::TestUpload, 120.0 * f64::from(number));
         Self { script, images: images.iter().map(|image| (*image).to_owned()).collect() }
     }
 
@@ -119,7 +119,7 @@ impl UploadScript {
             Step::new(Self::id(index).as_str(), format!("Send {image}"), "Its thumbnail shows that everything works.")
         };
         let plan = Plan::new(self.images.iter().enumerate().map(step).collect()).expect("a plan");
-        let mut events = vec![self.script.begin(RunAction::Trial, plan)];
+        let mut events = vec![self.script.begin(RunAction::TestUpload, plan)];
         for index in 0..self.images.len() {
             events.push(self.script.event(EventKind::StepStarted { step: Self::id(index) }));
         }
@@ -127,27 +127,27 @@ impl UploadScript {
     }
 
     /// An image reaches a stage.
-    pub(crate) fn stage(&mut self, index: usize, stage: TrialStage, seconds: f64) -> Event {
+    pub(crate) fn stage(&mut self, index: usize, stage: TestUploadStage, seconds: f64) -> Event {
         let name = self.images[index].rsplit('/').next().expect("a name").to_owned();
         let bytes = match stage {
-            TrialStage::Uploaded => Some(81_002),
-            TrialStage::Thumbnail | TrialStage::Saved => Some(6_310),
-            TrialStage::Invoked => None,
+            TestUploadStage::Uploaded => Some(81_002),
+            TestUploadStage::Thumbnail | TestUploadStage::Saved => Some(6_310),
+            TestUploadStage::Invoked => None,
         };
-        let path = (stage == TrialStage::Saved).then(|| format!("/tmp/thumbnails/thumb-{name}"));
-        let cold = (stage == TrialStage::Invoked).then_some(index == 0);
+        let path = (stage == TestUploadStage::Saved).then(|| format!("/tmp/thumbnails/thumb-{name}"));
+        let cold = (stage == TestUploadStage::Invoked).then_some(index == 0);
         let image = self.images[index].clone();
-        self.script.event(EventKind::TrialStage { image, stage, seconds, key: name, bytes, cold, path })
+        self.script.event(EventKind::TestUploadStage { image, stage, seconds, key: name, bytes, cold, path })
     }
 
     /// An image succeeds.
     pub(crate) fn succeed(&mut self, index: usize) -> Vec<Event> {
         let later = index as f64 * 0.1;
         let mut events = vec![
-            self.stage(index, TrialStage::Uploaded, 0.041 + later),
-            self.stage(index, TrialStage::Thumbnail, 0.612 + later),
-            self.stage(index, TrialStage::Saved, 0.640 + later),
-            self.stage(index, TrialStage::Invoked, 0.335 + later),
+            self.stage(index, TestUploadStage::Uploaded, 0.041 + later),
+            self.stage(index, TestUploadStage::Thumbnail, 0.612 + later),
+            self.stage(index, TestUploadStage::Saved, 0.640 + later),
+            self.stage(index, TestUploadStage::Invoked, 0.335 + later),
         ];
         events.push(self.script.event(EventKind::StepFinished { step: Self::id(index), seconds: 0.7 }));
         events
@@ -161,7 +161,7 @@ impl UploadScript {
             log: Vec::new(),
             hint: Some("`thumbctl logs function` shows its log".into()),
         };
-        let uploaded = self.stage(index, TrialStage::Uploaded, 0.052);
+        let uploaded = self.stage(index, TestUploadStage::Uploaded, 0.052);
         vec![uploaded, self.script.event(EventKind::StepFailed { step: Self::id(index), seconds: 1.2, error })]
     }
 
@@ -174,7 +174,7 @@ impl UploadScript {
 /// Uploads the chosen images and starts the run.
 pub(crate) fn send(model: &mut Model) {
     press(model, KeyCode::Enter);
-    scenes::start_run(model, RunAction::Trial);
+    scenes::start_run(model, RunAction::TestUpload);
 }
 
 #[test]
@@ -479,7 +479,7 @@ fn relative_path_has_no_picture() {
     let mut model = scenes::deployed(USUAL);
     let mut upload = UploadScript::new(2, &["photos/a.jpg"]);
     let mut events = upload.begin();
-    events.push(upload.stage(0, TrialStage::Uploaded, 0.1));
+    events.push(upload.stage(0, TestUploadStage::Uploaded, 0.1));
     scenes::apply_events(&mut model, events);
     assert_eq!(requested(&press(&mut model, KeyCode::Char('6'))), []);
 }
@@ -662,7 +662,7 @@ proptest! {
                 }
                 RandomAction::Ended(well) => {
                     let ended = if well { Ok(Outcome::Succeeded) } else { Err(Failure::new("the disk is full")) };
-                    scenes::start_run(&mut model, RunAction::Trial);
+                    scenes::start_run(&mut model, RunAction::TestUpload);
                     update(&mut model, Message::RunEnded(ended))
                 }
                 RandomAction::Paste => update(&mut model, Message::Paste("/data/x.jpg".into())),

@@ -184,7 +184,7 @@ fn planned_changes_are_shown_with_step() {
     let mut model = scenes::empty((120, 40));
     let plan = thumbctl_deploy::strategy::terraform::plan::deploy(
         &thumbctl_deploy::settings::BuildSource::Bundle,
-        crate::message::RunMode::Through,
+        crate::message::RunMode::Continuous,
     );
     let mut script = scenes::EventScript::new(1, RunAction::Deploy, 0.0);
     let planned = EventKind::ChangePlanned {

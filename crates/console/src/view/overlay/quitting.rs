@@ -40,7 +40,7 @@ fn lines(model: &Model, look: Appearance, columns: usize) -> Vec<Line<'static>> 
     let what = match model.activity.active_run().map(|active| active.action) {
         Some(RunAction::Deploy) | None => "A deployment is running.",
         Some(RunAction::Destroy) => "A teardown is running.",
-        Some(RunAction::Trial) => "A test upload is running.",
+        Some(RunAction::TestUpload) => "A test upload is running.",
     };
     let mut lines = vec![StyledRow::new(look).text(what, Role::Strong).line(columns)];
     let running = model.run.iter().filter(|_| model.is_live()).flat_map(|run| &run.steps);

@@ -145,7 +145,7 @@ fn panel_with_path_input() {
 
 #[test]
 fn panel_during_upload() {
-    at_each_size("sending", |size| one(size, |upload| vec![upload.stage(0, TrialStage::Uploaded, 0.041)], 0.3));
+    at_each_size("sending", |size| one(size, |upload| vec![upload.stage(0, TestUploadStage::Uploaded, 0.041)], 0.3));
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn gallery_of_five() {
 fn gallery_in_progress() {
     let mut model = entered(scenes::deployed((120, 40)));
     send(&mut model);
-    scenes::start_run(&mut model, Action::Trial);
+    scenes::start_run(&mut model, Action::TestUpload);
     let mut upload = UploadScript::new(
         2,
         &["/photos/a.jpg", "/photos/b.jpg", "/photos/名前の長い写真名前の長い写真.jpg", "relative.gif"],
@@ -185,7 +185,7 @@ fn gallery_in_progress() {
     let mut events = upload.begin();
     events.extend(upload.succeed(0));
     events.extend(upload.fail(1));
-    events.push(upload.stage(2, TrialStage::Uploaded, 0.2));
+    events.push(upload.stage(2, TestUploadStage::Uploaded, 0.2));
     scenes::apply_events(&mut model, events);
     insta::assert_snapshot!("gallery_in_progress", panel(&model));
 }

@@ -211,7 +211,7 @@ fn credentials_of_test_upload_are_masked() {
                     _ => None,
                 });
                 let step = step.expect("it starts");
-                events.push(upload.stage(0, TrialStage::Uploaded, 0.1));
+                events.push(upload.stage(0, TestUploadStage::Uploaded, 0.1));
                 let progress =
                     EventKind::StepProgress { step: step.clone(), message: secret_line(), done: None, total: None };
                 events.push(upload.script.event(progress));

@@ -132,7 +132,7 @@ fn images(size: (u16, u16), words: &str) -> Vec<Model> {
     let shown = [format!("/photos/{words}"), words.to_owned()];
     let mut run = test_upload::UploadScript::new(2, &[&shown[0], &shown[1]]);
     let mut events = run.begin();
-    events.push(run.stage(0, TrialStage::Uploaded, 0.1));
+    events.push(run.stage(0, TestUploadStage::Uploaded, 0.1));
     events.extend(run.succeed(0));
     events.extend(run.fail(1).iter().map(|event| hostile(event, words)));
     events.push(run.end(Outcome::Failed));

@@ -127,7 +127,7 @@ impl Chart<'_> {
         Line::styled(words, self.look.style(Role::Quiet))
     }
 
-    fn step(&self, bar: &Bar, path: &[StepId]) -> ChartRow {
+    fn step(&self, bar: &WaterfallBar, path: &[StepId]) -> ChartRow {
         let symbols = self.look.symbols;
         let state = self.run.step(&bar.step.id).map(|model| &model.state);
         let is_retrying = matches!(state, Some(StepState::Running { retrying: true, .. }));

@@ -19,7 +19,7 @@ const BAR: usize = 24;
 /// The lines; `follows` is whether there are lines above.
 pub(super) fn lines(model: &Model, look: Appearance, width: usize, follows: bool) -> Vec<Line<'static>> {
     let shown = model.run.as_ref().map(|run| RunKey::of(&run.started));
-    let mut keys: Vec<&RunKey> = model.history.keys().filter(|key| key.action != Action::Trial).collect();
+    let mut keys: Vec<&RunKey> = model.history.keys().filter(|key| key.action != Action::TestUpload).collect();
     // Runs comparable with the current one come first.
     keys.sort_by_key(|key| Some(*key) != shown.as_ref());
     let mut lines = Vec::new();

@@ -28,7 +28,7 @@ impl RunContext {
                 call(scope, &[wait::CONFLICT], || cloudformation::execute_change_set(client, &found.name, CHANGE_SET));
             if let Err(error) = executed.await {
                 // After a lost response, the repeated call finds the change set executed.
-                let now = self.own_stack(stack, &self.names, &scope.undisturbed()).await?;
+                let now = self.own_stack(stack, &self.names, &scope.without_cancellation()).await?;
                 if now.is_none_or(|now| now.status.is_in_review()) {
                     self.withdraw_stack(stack, &scope.without_cancellation()).await?;
                     return Err(error);

@@ -129,14 +129,14 @@ impl RunContext {
             self.report_kind(scope, names, (kind, ResourceState::Deleting), None, None).await?;
             self.remove(kind, names, scope).await?;
             let note = Some("left by the stack".to_owned());
-            self.report_kind(scope, names, (kind, ResourceState::Gone), None, note).await?;
+            self.report_kind(scope, names, (kind, ResourceState::Deleted), None, note).await?;
         }
         // The journal may record resources that were deleted before the stack, or never created.
         for kind in stack.kinds() {
             let known = self.before.resource(kind).filter(|known| known.name == names.of(kind));
             let state = reported.get(&kind).copied().or(known.map(|known| known.state));
             if !removed.contains(&kind) && state.is_some_and(ResourceState::may_exist) {
-                self.report_kind(scope, names, (kind, ResourceState::Gone), None, None).await?;
+                self.report_kind(scope, names, (kind, ResourceState::Deleted), None, None).await?;
             }
         }
         Ok(!removed.is_empty())

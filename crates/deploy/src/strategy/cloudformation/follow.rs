@@ -302,8 +302,8 @@ impl StackReducer<'_> {
             if self.reported[&kind] == ResourceState::Ready {
                 continue;
             }
-            self.reported.insert(kind, ResourceState::Gone);
-            self.context.report_kind(self.scope, self.names, (kind, ResourceState::Gone), None, None).await?;
+            self.reported.insert(kind, ResourceState::Deleted);
+            self.context.report_kind(self.scope, self.names, (kind, ResourceState::Deleted), None, None).await?;
         }
         Ok(())
     }

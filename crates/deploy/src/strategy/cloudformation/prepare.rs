@@ -51,8 +51,8 @@ impl RunContext {
             }
             Err(StepError::Journal(error)) => Err(StepError::Journal(error)),
             Err(error) => {
-                if !self.withdraw_stack(stack, &scope.undisturbed()).await? {
-                    scope.changed(change(ResourceState::Gone, Some("never created".to_owned()))).await?;
+                if !self.withdraw_stack(stack, &scope.without_cancellation()).await? {
+                    scope.changed(change(ResourceState::Deleted, Some("never created".to_owned()))).await?;
                 }
                 Err(error)
             }
@@ -141,7 +141,7 @@ impl RunContext {
         }
         call(scope, &[wait::CONFLICT], || cloudformation::delete_stack(client, &found.id)).await?;
         let note = Some("discarded: nothing was created".to_owned());
-        self.report_kind(scope, &self.names, (stack.kind(), ResourceState::Gone), None, note).await?;
+        self.report_kind(scope, &self.names, (stack.kind(), ResourceState::Deleted), None, note).await?;
         Ok(true)
     }
 

@@ -24,7 +24,7 @@ impl TerraformStrategy {
             self.report(scope, kind, ResourceState::Deleting, None, None).await?;
             self.context.remove(kind, names, scope).await?;
             let note = Some("to be recreated".to_owned());
-            self.report(scope, kind, ResourceState::Gone, None, note).await?;
+            self.report(scope, kind, ResourceState::Deleted, None, note).await?;
             self.report(scope, kind, ResourceState::Creating, None, Some("planned".to_owned())).await?;
         }
         let plan = self.terraform.workspace.plan_file();
@@ -139,8 +139,8 @@ impl TerraformStrategy {
             let has_started = run.is_some_and(|run| run.reducer.has_started(kind));
             if !has_started && !existed(kind) {
                 let note = Some("never started".to_owned());
-                self.report(scope, kind, ResourceState::Gone, None, note).await?;
-            } else if !matches!(reported, Some(ResourceState::Ready | ResourceState::Failed | ResourceState::Gone)) {
+                self.report(scope, kind, ResourceState::Deleted, None, note).await?;
+            } else if !matches!(reported, Some(ResourceState::Ready | ResourceState::Failed | ResourceState::Deleted)) {
                 self.report(scope, kind, ResourceState::Failed, None, Some("unfinished".to_owned())).await?;
             }
         }

@@ -65,7 +65,7 @@ impl TerraformStrategy {
         };
         let ended = self.follow(&mut run, Until::Ended, scope).await;
         work.may_be_running = run.may_be_running();
-        let is_deleted = |kind: &ResourceKind| run.reducer.state_of(*kind) == Some(ResourceState::Gone);
+        let is_deleted = |kind: &ResourceKind| run.reducer.state_of(*kind) == Some(ResourceState::Deleted);
         work.gone = ResourceKind::ARCHITECTURE.into_iter().filter(is_deleted).collect();
         match ended {
             // An unrecorded resource of an interrupted apply can block other deletions. The next step deletes
@@ -109,7 +109,7 @@ impl TerraformStrategy {
             match self.context.remove(kind, names, scope).await {
                 Ok(_) => {
                     let note = Some("not deleted by Terraform".to_owned());
-                    self.report(scope, kind, ResourceState::Gone, None, note).await?;
+                    self.report(scope, kind, ResourceState::Deleted, None, note).await?;
                 }
                 // As in every teardown, the other resources are still attempted.
                 Err(StepError::Failed(failure)) => {
@@ -119,9 +119,10 @@ impl TerraformStrategy {
                 Err(error) => return Err(error),
             }
         }
-        let existed: Vec<ResourceKind> = self.context.before.standing().map(|resource| resource.kind).collect();
+        let existed: Vec<ResourceKind> =
+            self.context.before.existing_resources().map(|resource| resource.kind).collect();
         for kind in existed.into_iter().filter(|kind| !work.gone.contains(kind) && !left.contains(kind)) {
-            self.report(scope, kind, ResourceState::Gone, None, Some("already deleted".to_owned())).await?;
+            self.report(scope, kind, ResourceState::Deleted, None, Some("already deleted".to_owned())).await?;
         }
         if let Some(failure) = first_failure {
             return Err(StepError::Failed(failure));

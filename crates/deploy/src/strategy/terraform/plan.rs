@@ -57,7 +57,7 @@ pub(super) fn apply_start_of(stage: Stage) -> String {
 /// resources of the second, which it would destroy.
 pub fn possible(mode: RunMode, before: &Deployment) -> RunMode {
     let is_of_rest = |kind| ADDRESS_MAPPINGS.iter().any(|mapping| mapping.kind == kind && !mapping.is_of_build_half());
-    if before.standing().any(|resource| is_of_rest(resource.kind)) { RunMode::Continuous } else { mode }
+    if before.existing_resources().any(|resource| is_of_rest(resource.kind)) { RunMode::Continuous } else { mode }
 }
 
 /// The plan of a deployment: one apply, as in the original project, or, step by step, two halves, each planned before

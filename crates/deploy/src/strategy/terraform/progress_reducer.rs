@@ -121,10 +121,10 @@ impl ProgressReducer {
         let kind = mapping.kind;
         if action == "delete" {
             if mapping.address == address && kind != ResourceKind::Image {
-                updates.push(self.change(kind, ResourceState::Gone, at));
+                updates.push(self.change(kind, ResourceState::Deleted, at));
                 self.started_at.remove(&kind);
                 if kind == ResourceKind::Repository {
-                    updates.push(self.change(ResourceKind::Image, ResourceState::Gone, None));
+                    updates.push(self.change(ResourceKind::Image, ResourceState::Deleted, None));
                 }
             }
             return updates;
