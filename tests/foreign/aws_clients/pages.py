@@ -19,7 +19,7 @@ POLICY = json.dumps(
 
 
 def check(client, operation, element, expected, name=lambda item: item, size=2, resumes=True, **arguments):
-    """A listing has these names, on as many pages as they need, and goes on where it was left."""
+    """A listing has these names, on as many pages as they need, and resumes where it was left."""
     paginator = client.get_paginator(operation)
     pages = list(paginator.paginate(PaginationConfig={"PageSize": size}, **arguments))
     found = [name(item) for page in pages for item in page.get(element, [])]

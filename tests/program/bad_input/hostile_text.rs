@@ -107,7 +107,7 @@ fn error_of_a_hostile_endpoint_is_cleaned() {
     let reported = program.run(status).fails_with(1);
     assert!(
         reported.contains("GetCallerIdentity") && reported.contains('\u{fffd}'),
-        "it tells what was answered: {reported}"
+        "the error contains the response: {reported}"
     );
     assert_harmless(&reported, "an error");
     assert_harmless(&in_terminal(&program, &status, 80), "an error in a terminal");

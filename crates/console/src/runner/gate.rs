@@ -136,7 +136,7 @@ mod tests {
 
     #[tokio::test]
     async fn step_mode_has_no_parallelism() {
-        let (sender, _heard) = mpsc::channel(8);
+        let (sender, _receiver) = mpsc::channel(8);
         let most = NonZeroUsize::new(8).expect("eight is not zero");
         let gate = ConsoleGate::new(RunMode::StepByStep, 1, BTreeSet::new(), sender);
         assert_eq!(gate.parallelism(most).get(), 1);

@@ -304,7 +304,7 @@ impl OperationRequest<'_> {
         let page: Vec<&Function> = here.by_ref().take(most).collect();
         let more = here.next().is_some();
         let mut answer = json!({
-            "FunctionInvoker": page.iter().map(|function| function.configuration(self.account())).collect::<Vec<_>>(),
+            "Functions": page.iter().map(|function| function.configuration(self.account())).collect::<Vec<_>>(),
         });
         if more && let Some(last) = page.last() {
             answer["NextMarker"] = json!(last.id.name);

@@ -121,7 +121,7 @@ async fn list_functions_is_paginated() {
         harness.create(name, json!({})).await;
     }
     let names = |page: &Value| -> Vec<String> {
-        let functions = page["FunctionInvoker"].as_array().unwrap();
+        let functions = page["Functions"].as_array().unwrap();
         functions.iter().map(|function| function["FunctionName"].as_str().unwrap().to_owned()).collect()
     };
     let first = harness.call("ListFunctions", json!({ "MaxItems": "2" })).await.unwrap();
