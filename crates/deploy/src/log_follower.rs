@@ -17,6 +17,7 @@ pub struct LogFollower {
 }
 
 #[derive(Debug)]
+#[allow(clippy::disallowed_types, reason = "the client is handed on to aws/")]
 enum FollowedLog {
     /// No build exists.
     Nothing,

@@ -40,7 +40,7 @@ fn without_terraform_nothing_starts_and_doctor_reports_it() {
     }
     assert_nothing_started(&program);
     let doctor = program.run(["doctor"]).ends_with(1).stdout;
-    assert!(doctor.contains("no-such-terraform") && doctor.contains("1 thing needed and missing"), "{doctor}");
+    assert!(doctor.contains("no-such-terraform") && doctor.contains("1 requirement missing"), "{doctor}");
     // Other strategies do not need it.
     let doctor = program.run(["doctor", "--strategy", "sdk"]).ok().stdout;
     assert!(doctor.contains("only the terraform strategy needs it"), "{doctor}");

@@ -37,6 +37,7 @@ pub fn cells(line: &str) -> Vec<(usize, &str, usize)> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "credentials play no part here")]
 mod tests {
     use proptest::prelude::*;
     use thumbctl_hostile_text::any_text;

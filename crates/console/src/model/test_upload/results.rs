@@ -142,7 +142,9 @@ impl TestUploadRun {
             return None;
         }
         let card = |step: &thumbctl_core::plan::Step| {
-            let shown = step.title.strip_prefix("Send ").unwrap_or(&step.title);
+            // "Send" in recordings of earlier versions.
+            let shown =
+                step.title.strip_prefix("Upload ").or_else(|| step.title.strip_prefix("Send ")).unwrap_or(&step.title);
             ImageResult::new(Some(step.id.clone()), shown.to_owned())
         };
         Some(Self {

@@ -116,7 +116,7 @@ impl UploadScript {
     /// Starts the run and all its images.
     pub(crate) fn begin(&mut self) -> Vec<Event> {
         let step = |(index, image): (usize, &String)| {
-            Step::new(Self::id(index).as_str(), format!("Send {image}"), "Its thumbnail shows that everything works.")
+            Step::new(Self::id(index).as_str(), format!("Upload {image}"), "Its thumbnail shows that everything works.")
         };
         let plan = Plan::new(self.images.iter().enumerate().map(step).collect()).expect("a plan");
         let mut events = vec![self.script.begin(RunAction::TestUpload, plan)];

@@ -50,6 +50,7 @@ impl SdkStrategy {
         Ok(())
     }
 
+    #[allow(clippy::disallowed_types, reason = "the client is handed on to aws/")]
     async fn create_function_once(
         &self,
         scope: &StepScope,

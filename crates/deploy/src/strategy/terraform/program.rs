@@ -83,7 +83,7 @@ impl TerraformError {
             }
             Self::Missing(Some(_)) => {
                 "set terraform.program to a name on the PATH or a path; `thumbctl destroy --purge` deletes an existing deployment \
-                 takes down without it"
+                 without it"
                     .to_owned()
             }
             Self::TooOld { .. } => {
