@@ -1,4 +1,4 @@
-//! CloudFormation in the real sandbox, by the SDK and by the AWS CLI.
+//! CloudFormation in a sandbox process, with the SDK.
 
 mod change_sets;
 mod creation;
