@@ -3,6 +3,6 @@
 mod change_sets;
 mod creation;
 mod failures;
-mod refusals;
+mod rejections;
 mod restarts;
 mod updates;

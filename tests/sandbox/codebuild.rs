@@ -1,9 +1,9 @@
 //! Builds in the sandbox, with the SDK.
 
-mod ends;
 #[cfg(target_os = "linux")]
-mod inherited;
+mod isolation;
 mod layers;
+mod termination;
 
 use aws_sdk_codebuild::types::builders::ProjectSourceBuilder;
 use aws_sdk_codebuild::types::{

@@ -2,5 +2,5 @@
 
 mod enforcement;
 mod propagation;
+mod readme_policy;
 mod role_policies;
-mod sufficient;

@@ -229,18 +229,19 @@ async fn multipart_upload_creates_object() {
     let create = client.create_multipart_upload().bucket("parts").key("big one").content_type("image/png");
     let id = create.send().await.unwrap().upload_id.unwrap();
     let pieces = [vec![1u8; 5 * 1024 * 1024], vec![2u8; 1000]];
-    let mut done = CompletedMultipartUpload::builder();
+    let mut completed_parts = CompletedMultipartUpload::builder();
     for (number, piece) in (1..).zip(&pieces) {
         let part = client.upload_part().bucket("parts").key("big one").upload_id(&id).part_number(number);
         let part = part.body(ByteStream::from(piece.clone())).send().await.unwrap();
-        done = done.parts(CompletedPart::builder().part_number(number).e_tag(part.e_tag.unwrap()).build());
+        completed_parts =
+            completed_parts.parts(CompletedPart::builder().part_number(number).e_tag(part.e_tag.unwrap()).build());
     }
     let listed = client.list_multipart_uploads().bucket("parts").send().await.unwrap();
     assert_eq!(listed.uploads()[0].key(), Some("big one"));
     let parts = client.list_parts().bucket("parts").key("big one").upload_id(&id).send().await.unwrap();
     assert_eq!(parts.parts().len(), 2);
     let complete = client.complete_multipart_upload().bucket("parts").key("big one").upload_id(&id);
-    let complete = complete.multipart_upload(done.build()).send().await.unwrap();
+    let complete = complete.multipart_upload(completed_parts.build()).send().await.unwrap();
     assert!(complete.e_tag().unwrap().ends_with("-2\""), "{:?}", complete.e_tag());
     assert_eq!(body(&client, "parts", "big one").await, pieces.concat());
     let head = client.head_object().bucket("parts").key("big one").send().await.unwrap();
@@ -335,10 +336,11 @@ async fn s3_state_survives_restart() {
     assert_eq!((block.block_public_acls, block.block_public_policy), (Some(true), Some(false)));
     assert_eq!(client.get_bucket_tagging().bucket("kept").send().await.unwrap().tag_set()[0].value(), "<&>");
     assert!(client.get_bucket_policy().bucket("kept").send().await.unwrap().policy().unwrap().contains("Deny"));
-    let done = CompletedMultipartUpload::builder()
+    let completed_parts = CompletedMultipartUpload::builder()
         .parts(CompletedPart::builder().part_number(1).e_tag(part.e_tag.unwrap()).build())
         .build();
-    let complete = client.complete_multipart_upload().bucket("kept").key("u").upload_id(id).multipart_upload(done);
+    let complete =
+        client.complete_multipart_upload().bucket("kept").key("u").upload_id(id).multipart_upload(completed_parts);
     complete.send().await.unwrap();
     assert_eq!(body(&client, "kept", "u").await, b"part");
     sandbox.stop().await;

@@ -152,7 +152,7 @@ async fn interrupted_upload_leaves_no_files() {
         let head = bytes.len();
         bytes.extend(&call.body);
         for length in [1, 10, head / 2, head - 1, head, head + 1, head + 70_000] {
-            // Closed completely, and for writing only.
+            // First closed completely, then for writing only.
             drop(wire.connect().write_all(&bytes[..length]));
             let response = wire.send_and_shut_down(&bytes[..length]);
             assert!(response.status == 0 || response.status == 400, "{length}: {response:?}");

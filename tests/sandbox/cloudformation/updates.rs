@@ -45,7 +45,7 @@ async fn update_modifies_in_place_or_replaces() {
         "{event_lines:#?}"
     );
     place(&event_lines, "Extra CREATE_COMPLETE");
-    // A resource without a place in the template is deleted.
+    // A resource that was removed from the template is deleted.
     cloud.updated("upd", &template("upd-two", 14, ""), "UPDATE_COMPLETE").await;
     assert!(cloud.clients.ecr.describe_repositories().repository_names("extra").send().await.is_err());
     let again = cloud.clients.cloudformation.update_stack().stack_name("upd");

@@ -85,14 +85,14 @@ async fn layers_are_uploaded_in_parts_and_verified() {
     sandbox.kill();
     let sandbox = Sandbox::on(dir.path());
     let ecr = sandbox.clients_in(REGION).ecr;
-    let answer = ureq::get(format!("{}/v2/team/parts/manifests/v1", sandbox.url))
+    let response = ureq::get(format!("{}/v2/team/parts/manifests/v1", sandbox.url))
         .header("authorization", format!("Basic {password}"))
         .call()
         .unwrap()
         .body_mut()
         .read_to_string()
         .unwrap();
-    assert_eq!(answer, manifest(b"one two"));
+    assert_eq!(response, manifest(b"one two"));
     let described = ecr.describe_images().repository_name("team/parts").send().await.unwrap();
     let details = &described.image_details()[0];
     assert_eq!(details.image_tags(), ["v1", "v2"]);
@@ -116,8 +116,8 @@ async fn layers_are_uploaded_in_parts_and_verified() {
 }
 
 async fn password(ecr: &aws_sdk_ecr::Client) -> String {
-    let answer = ecr.get_authorization_token().send().await.unwrap();
-    let data = &answer.authorization_data()[0];
+    let response = ecr.get_authorization_token().send().await.unwrap();
+    let data = &response.authorization_data()[0];
     let token = data.authorization_token().unwrap().to_owned();
     assert!(STANDARD.decode(&token).unwrap().starts_with(b"AWS:"));
     assert!(data.expires_at().unwrap().secs() > 1_700_000_000);

@@ -34,7 +34,7 @@ async fn set_policy(admin: &Clients, name: &str, statements: Value) {
 #[track_caller]
 fn error_of<T: std::fmt::Debug, E: ProvideErrorMetadata>(result: Result<T, SdkError<E>>) -> (u16, String, String) {
     match result {
-        Ok(answer) => panic!("unexpected success: {answer:?}"),
+        Ok(response) => panic!("unexpected success: {response:?}"),
         Err(error) => {
             let status = error.raw_response().map_or(0, |raw| raw.status().as_u16());
             (status, error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
@@ -136,9 +136,9 @@ async fn each_deleted_key_is_authorized_separately() {
     let object = |key: &str| ObjectIdentifier::builder().key(key).build().expect("a complete request");
     let delete =
         Delete::builder().objects(object("mine/a")).objects(object("other")).build().expect("a complete request");
-    let answer = ann.s3.delete_objects().bucket("pics").delete(delete).send().await.expect("an answer");
-    assert_eq!(answer.deleted()[0].key(), Some("mine/a"));
-    let error = &answer.errors()[0];
+    let response = ann.s3.delete_objects().bucket("pics").delete(delete).send().await.expect("a response");
+    assert_eq!(response.deleted()[0].key(), Some("mine/a"));
+    let error = &response.errors()[0];
     assert_eq!((error.key(), error.code()), (Some("other"), Some("AccessDenied")));
     // Without permission to list keys, a missing key returns AccessDenied.
     assert_eq!(code(ann.s3.get_object().bucket("pics").key("mine/none").send().await), "AccessDenied");

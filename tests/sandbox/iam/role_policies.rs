@@ -133,8 +133,9 @@ async fn function_policy_actions_are_needed_or_documented() {
     let policy = deployed.policy(ResourceKind::FunctionPolicy).await;
     let (clients, bucket) = (&deployed.clients, deployed.name(ResourceKind::SourceBucket));
     // Only the test invokes the function.
-    let none = aws_sdk_s3::types::NotificationConfiguration::builder().build();
-    let put = clients.s3.put_bucket_notification_configuration().bucket(bucket).notification_configuration(none);
+    let no_notifications = aws_sdk_s3::types::NotificationConfiguration::builder().build();
+    let put =
+        clients.s3.put_bucket_notification_configuration().bucket(bucket).notification_configuration(no_notifications);
     put.send().await.expect("no notification");
     let (key, content) = thumbctl_deploy::assets::sample_images()[0];
     clients.s3.put_object().bucket(bucket).key(key).body(content.to_vec().into()).send().await.expect("an object");
