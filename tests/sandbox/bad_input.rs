@@ -1,4 +1,4 @@
-//! What is sent to the sandbox and should not be: each is answered with the service's own error, and the sandbox goes on.
+//! Invalid input: each request returns the service's own error, and the sandbox keeps running.
 
 mod bodies;
 mod documents;
@@ -10,14 +10,14 @@ mod wire;
 use thumbctl_test_support::in_process::Sandbox;
 use wire::Wire;
 
-/// Starts a sandbox, does something bad to it, and looks whether it still serves.
-async fn sandbox(act: impl FnOnce(&Wire)) {
+/// Starts a sandbox, sends invalid input to it, and checks that it still serves requests.
+async fn sandbox(send_input: impl FnOnce(&Wire)) {
     let sandbox = Sandbox::ephemeral().await;
     let wire = Wire::to(&sandbox);
-    // The wire waits as a client does, while the sandbox works on other threads.
+    // The client blocks while the sandbox runs on other threads.
     tokio::task::block_in_place(|| {
-        act(&wire);
-        wire.stays_open();
+        send_input(&wire);
+        wire.assert_responsive();
     });
     sandbox.stop().await;
 }

@@ -1,8 +1,8 @@
-//! CloudFormation in the real sandbox, by the SDK and by the AWS CLI.
+//! CloudFormation in a sandbox process, with the SDK.
 
 mod change_sets;
 mod creation;
 mod failures;
-mod refusals;
+mod rejections;
 mod restarts;
 mod updates;

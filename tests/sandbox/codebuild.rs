@@ -1,9 +1,9 @@
-//! Builds in the sandbox, seen through the SDK.
+//! Builds in the sandbox, with the SDK.
 
-mod ends;
 #[cfg(target_os = "linux")]
-mod inherited;
+mod isolation;
 mod layers;
+mod termination;
 
 use aws_sdk_codebuild::types::builders::ProjectSourceBuilder;
 use aws_sdk_codebuild::types::{
@@ -15,11 +15,11 @@ use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata as _};
 use sha2::{Digest as _, Sha256};
 use thumbctl_test_support::{Sandbox, until};
 
-/// Another one than the sandbox tells of itself.
+/// Another region than the sandbox's default.
 const REGION: &str = "eu-west-1";
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"codebuild.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
-const EVERYTHING: &str =
+const FULL_ACCESS: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","ecr:*","logs:*"],"Resource":"*"}]}"#;
 
 async fn role(sandbox: &Sandbox) -> String {
@@ -28,7 +28,7 @@ async fn role(sandbox: &Sandbox) -> String {
     iam.put_role_policy()
         .role_name("builder")
         .policy_name("everything")
-        .policy_document(EVERYTHING)
+        .policy_document(FULL_ACCESS)
         .send()
         .await
         .unwrap();
@@ -80,7 +80,7 @@ async fn start(sandbox: &Sandbox) -> String {
     started.build_value().unwrap().id().unwrap().to_owned()
 }
 
-async fn look(sandbox: &Sandbox, id: &str) -> Build {
+async fn describe_build(sandbox: &Sandbox, id: &str) -> Build {
     let builds = sandbox
         .clients_in(REGION)
         .codebuild
@@ -92,8 +92,8 @@ async fn look(sandbox: &Sandbox, id: &str) -> Build {
     builds.builds()[0].clone()
 }
 
-async fn finished(sandbox: &Sandbox, id: &str) -> Build {
-    until("the build's end", async || Some(look(sandbox, id).await).filter(Build::build_complete)).await
+async fn wait_for_build(sandbox: &Sandbox, id: &str) -> Build {
+    until("the build's end", async || Some(describe_build(sandbox, id).await).filter(Build::build_complete)).await
 }
 
 async fn log(sandbox: &Sandbox, build: &Build) -> String {
@@ -127,7 +127,7 @@ fn context(phase: &BuildPhase) -> (&str, &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_functions_buildspec_leaves_its_image_in_ecr() {
+async fn function_buildspec_pushes_image_to_ecr() {
     let dir = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::on(dir.path());
     let s3 = sandbox.clients_in(REGION).s3;
@@ -148,7 +148,7 @@ async fn the_functions_buildspec_leaves_its_image_in_ecr() {
     project(&sandbox, source).await;
 
     let id = start(&sandbox).await;
-    let build = finished(&sandbox, &id).await;
+    let build = wait_for_build(&sandbox, &id).await;
     let text = log(&sandbox, &build).await;
     assert_eq!(build.build_status(), Some(&StatusType::Succeeded), "{text}");
     assert!(text.contains("thumbctl carries this function"), "{text}");
@@ -184,16 +184,16 @@ async fn the_functions_buildspec_leaves_its_image_in_ecr() {
         archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect();
     assert_eq!(names, ["var", "var/runtime", "var/runtime/bootstrap"]);
 
-    // Built again, it is the same image, and nothing is pushed twice.
+    // A second build has the same image, and pushes no layer again.
     let id = start(&sandbox).await;
-    let build = finished(&sandbox, &id).await;
+    let build = wait_for_build(&sandbox, &id).await;
     let text = log(&sandbox, &build).await;
     assert!(text.contains("Layer already exists"), "{text}");
     assert!(text.contains(digest), "{text}");
-    let left: Vec<_> = std::fs::read_dir(dir.path().join("codebuild/builds")).unwrap().collect();
-    assert!(left.is_empty(), "{left:?}");
+    let remaining: Vec<_> = std::fs::read_dir(dir.path().join("codebuild/builds")).unwrap().collect();
+    assert!(remaining.is_empty(), "{remaining:?}");
 
-    // What the role may not do, its builds cannot.
+    // Builds have only the permissions of their role.
     sandbox
         .clients_in(REGION)
         .iam
@@ -207,19 +207,19 @@ async fn the_functions_buildspec_leaves_its_image_in_ecr() {
         .await
         .unwrap();
     let id = start(&sandbox).await;
-    let build = finished(&sandbox, &id).await;
+    let build = wait_for_build(&sandbox, &id).await;
     let text = log(&sandbox, &build).await;
     assert_eq!(build.build_status(), Some(&StatusType::Failed));
     assert!(text.contains("not authorized to perform: ecr:PutImage"), "{text}");
 
-    let refused = ecr.delete_repository().repository_name("thumb").send().await.unwrap_err();
-    assert_eq!(refused.code(), Some("RepositoryNotEmptyException"));
+    let error = ecr.delete_repository().repository_name("thumb").send().await.unwrap_err();
+    assert_eq!(error.code(), Some("RepositoryNotEmptyException"));
     ecr.delete_repository().repository_name("thumb").force(true).send().await.unwrap();
     sandbox.interrupt().ok();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_command_that_fails_says_so_and_ends_its_phase() {
+async fn failed_command_is_reported_and_ends_its_phase() {
     let dir = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::on(dir.path());
     project(
@@ -232,7 +232,7 @@ async fn a_command_that_fails_says_so_and_ends_its_phase() {
     )
     .await;
     let id = start(&sandbox).await;
-    let build = finished(&sandbox, &id).await;
+    let build = wait_for_build(&sandbox, &id).await;
     let text = log(&sandbox, &build).await;
     assert_eq!(build.build_status(), Some(&StatusType::Failed), "{text}");
     let failed = phase(&build, BuildPhaseType::Build);
@@ -251,7 +251,7 @@ async fn a_command_that_fails_says_so_and_ends_its_phase() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failure_before_the_build_ends_it() {
+async fn pre_build_failure_skips_build_phase() {
     let dir = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::on(dir.path());
     project(
@@ -263,7 +263,7 @@ async fn a_failure_before_the_build_ends_it() {
     )
     .await;
     let id = start(&sandbox).await;
-    let build = finished(&sandbox, &id).await;
+    let build = wait_for_build(&sandbox, &id).await;
     let text = log(&sandbox, &build).await;
     assert_eq!(build.build_status(), Some(&StatusType::Failed), "{text}");
     let (_, message) = context(phase(&build, BuildPhaseType::PreBuild));
@@ -273,12 +273,12 @@ async fn a_failure_before_the_build_ends_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_source_that_cannot_be_read_fails_while_downloading() {
+async fn unreadable_source_fails_download_phase() {
     let dir = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::on(dir.path());
     project(&sandbox, inline("version: 0.2\nphases:\n  build: [\n")).await;
     let id = start(&sandbox).await;
-    let build = finished(&sandbox, &id).await;
+    let build = wait_for_build(&sandbox, &id).await;
     let failed = phase(&build, BuildPhaseType::DownloadSource);
     assert_eq!(failed.phase_status(), Some(&StatusType::Failed));
     assert_eq!(context(failed).0, "YAML_FILE_ERROR");
@@ -288,7 +288,7 @@ async fn a_source_that_cannot_be_read_fails_while_downloading() {
         ProjectSource::builder().r#type(SourceType::S3).location("no-such-bucket-anywhere/x.zip").build().unwrap();
     codebuild.update_project().name("thumbs").source(missing).send().await.unwrap();
     let id = start(&sandbox).await;
-    let build = finished(&sandbox, &id).await;
+    let build = wait_for_build(&sandbox, &id).await;
     let (code, message) = context(phase(&build, BuildPhaseType::DownloadSource));
     assert_eq!(code, "CLIENT_ERROR");
     assert!(message.starts_with("NoSuchBucket: "), "{message}");
@@ -299,7 +299,7 @@ async fn a_source_that_cannot_be_read_fails_while_downloading() {
     assert_eq!(deleted.builds_deleted().len(), 2);
 }
 
-const ON_A_BASE: &str = r#"version: 0.2
+const BUILD_ON_PUSHED_BASE: &str = r#"version: 0.2
 phases:
   build:
     commands:
@@ -313,14 +313,14 @@ phases:
 "#;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_image_of_the_sandbox_is_the_base_of_another() {
+async fn pushed_image_is_usable_as_base() {
     let dir = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::on(dir.path());
     let ecr = sandbox.clients_in(REGION).ecr;
     ecr.create_repository().repository_name("thumb").send().await.unwrap();
-    project(&sandbox, inline(ON_A_BASE)).await;
+    project(&sandbox, inline(BUILD_ON_PUSHED_BASE)).await;
     let id = start(&sandbox).await;
-    let build = finished(&sandbox, &id).await;
+    let build = wait_for_build(&sandbox, &id).await;
     let text = log(&sandbox, &build).await;
     assert_eq!(build.build_status(), Some(&StatusType::Succeeded), "{text}");
     let layers = async |tag: &str| {
@@ -330,13 +330,13 @@ async fn an_image_of_the_sandbox_is_the_base_of_another() {
         let manifest: serde_json::Value = serde_json::from_str(manifest).unwrap();
         manifest["layers"].as_array().unwrap().clone()
     };
-    let (base, whole) = (layers("base").await, layers("latest").await);
-    assert_eq!(whole.len(), 2);
-    assert_eq!(whole[..1], base);
+    let (base, latest) = (layers("base").await, layers("latest").await);
+    assert_eq!(latest.len(), 2);
+    assert_eq!(latest[..1], base);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_build_uses_the_machines_aws_cli_and_says_that_there_is_no_toolchain() {
+async fn build_uses_host_aws_cli_and_reports_missing_toolchain() {
     let dir = tempfile::tempdir().unwrap();
     let cli = dir.path().join("aws");
     let script = "#!/bin/sh\necho \"the machine's aws: $* by ${AWS_SESSION_TOKEN:+the role}\"\n";
@@ -353,7 +353,7 @@ async fn a_build_uses_the_machines_aws_cli_and_says_that_there_is_no_toolchain()
     )
     .await;
     let id = start(&sandbox).await;
-    let build = finished(&sandbox, &id).await;
+    let build = wait_for_build(&sandbox, &id).await;
     let text = log(&sandbox, &build).await;
     assert_eq!(build.build_status(), Some(&StatusType::Failed), "{text}");
     assert!(text.contains("\nthe machine's aws: s3 ls --recursive by the role\n"), "{text}");
@@ -361,7 +361,7 @@ async fn a_build_uses_the_machines_aws_cli_and_says_that_there_is_no_toolchain()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_project_needs_a_role_that_codebuild_may_assume() {
+async fn project_requires_assumable_role() {
     let dir = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::on(dir.path());
     let codebuild = sandbox.clients_in(REGION).codebuild;
@@ -376,10 +376,10 @@ async fn a_project_needs_a_role_that_codebuild_may_assume() {
             .send()
     };
     let missing = "arn:aws:iam::000000000000:role/none";
-    let refused = create(missing).await.unwrap_err();
-    assert_eq!(refused.code(), Some("InvalidInputException"));
+    let error = create(missing).await.unwrap_err();
+    assert_eq!(error.code(), Some("InvalidInputException"));
     assert_eq!(
-        refused.message(),
+        error.message(),
         Some("CodeBuild is not authorized to perform: sts:AssumeRole on arn:aws:iam::000000000000:role/none")
     );
     let role = role(&sandbox).await;
@@ -390,6 +390,6 @@ async fn a_project_needs_a_role_that_codebuild_may_assume() {
     assert_eq!(projects.projects()[0].service_role(), Some(&*role));
     assert_eq!(projects.projects_not_found(), ["none"]);
     codebuild.delete_project().name("thumbs").send().await.unwrap();
-    let gone = codebuild.start_build().project_name("thumbs").send().await.unwrap_err();
-    assert_eq!(gone.code(), Some("ResourceNotFoundException"));
+    let missing = codebuild.start_build().project_name("thumbs").send().await.unwrap_err();
+    assert_eq!(missing.code(), Some("ResourceNotFoundException"));
 }

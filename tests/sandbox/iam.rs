@@ -1,7 +1,6 @@
-//! Policies in the sandbox: who is refused what, in which words, and that those of `assets/policies` hold no action
-//! without its reason.
+//! Policies in the sandbox: enforcement, error messages, and the need for each action in `assets/policies`.
 
 mod enforcement;
 mod propagation;
+mod readme_policy;
 mod role_policies;
-mod sufficient;

@@ -1,4 +1,4 @@
-//! The sandbox, as the AWS SDK and plain HTTP see it.
+//! Tests of the sandbox with the AWS SDK and plain HTTP.
 
 mod bad_input;
 mod cloudformation;

@@ -1,4 +1,4 @@
-//! What tools read back of the resources that they have made, beyond what our own program reads: by the SDK.
+//! Resource attributes that other tools read back, with the SDK.
 
 use aws_sdk_codebuild::types::{
     ArtifactsType, ComputeType, EnvironmentType, ProjectArtifacts, ProjectEnvironment, ProjectSource, SourceType,
@@ -20,7 +20,7 @@ async fn lifecycle_returns_its_minimum_object_size() {
     let s3 = sandbox.s3();
     s3.create_bucket().bucket("pics").send().await.unwrap();
     let rule = LifecycleRule::builder()
-        .id("forget")
+        .id("expire")
         .status(ExpirationStatus::Enabled)
         .filter(LifecycleRuleFilter::builder().prefix("old/").build())
         .expiration(LifecycleExpiration::builder().days(30).build())
@@ -30,14 +30,14 @@ async fn lifecycle_returns_its_minimum_object_size() {
     let put = || s3.put_bucket_lifecycle_configuration().bucket("pics").lifecycle_configuration(rules.clone());
     let get = || s3.get_bucket_lifecycle_configuration().bucket("pics").send();
 
-    let small = TransitionDefaultMinimumObjectSize::VariesByStorageClass;
-    put().transition_default_minimum_object_size(small.clone()).send().await.unwrap();
-    assert_eq!(get().await.unwrap().transition_default_minimum_object_size, Some(small));
-    let usual = TransitionDefaultMinimumObjectSize::AllStorageClasses128K;
-    assert_eq!(put().send().await.unwrap().transition_default_minimum_object_size, Some(usual.clone()));
-    assert_eq!(get().await.unwrap().transition_default_minimum_object_size, Some(usual));
-    let wrong = put().transition_default_minimum_object_size("huge".into()).send().await;
-    assert_eq!(code(wrong), "InvalidArgument");
+    let varying = TransitionDefaultMinimumObjectSize::VariesByStorageClass;
+    put().transition_default_minimum_object_size(varying.clone()).send().await.unwrap();
+    assert_eq!(get().await.unwrap().transition_default_minimum_object_size, Some(varying));
+    let default = TransitionDefaultMinimumObjectSize::AllStorageClasses128K;
+    assert_eq!(put().send().await.unwrap().transition_default_minimum_object_size, Some(default.clone()));
+    assert_eq!(get().await.unwrap().transition_default_minimum_object_size, Some(default));
+    let invalid = put().transition_default_minimum_object_size("huge".into()).send().await;
+    assert_eq!(code(invalid), "InvalidArgument");
     sandbox.stop().await;
 }
 
@@ -61,8 +61,8 @@ async fn project_is_found_by_arn_and_rejects_unsupported_members() {
         .artifacts(ProjectArtifacts::builder().r#type(ArtifactsType::NoArtifacts).build().unwrap())
         .environment(environment)
         .service_role(role.role.unwrap().arn);
-    let in_a_network = create.clone().vpc_config(VpcConfig::builder().vpc_id("vpc-1").build()).send().await;
-    assert!(in_a_network.unwrap_err().into_service_error().to_string().contains("vpcConfig"));
+    let with_vpc = create.clone().vpc_config(VpcConfig::builder().vpc_id("vpc-1").build()).send().await;
+    assert!(with_vpc.unwrap_err().into_service_error().to_string().contains("vpcConfig"));
 
     let arn = create.send().await.unwrap().project.unwrap().arn.unwrap();
     codebuild.update_project().name(&arn).description("again").send().await.unwrap();
@@ -74,10 +74,10 @@ async fn project_is_found_by_arn_and_rejects_unsupported_members() {
 }
 
 #[tokio::test]
-async fn a_permissions_boundary_is_given_at_creation_and_goes_with_its_role() {
+async fn permissions_boundary_is_set_at_creation_and_deleted_with_role() {
     let sandbox = Sandbox::ephemeral().await;
     let iam = aws_sdk_iam::Client::new(&sandbox.config());
-    let policy = iam.create_policy().policy_name("most").policy_document(READ).send().await.unwrap();
+    let policy = iam.create_policy().policy_name("limit").policy_document(READ).send().await.unwrap();
     let bound = policy.policy.unwrap().arn.unwrap();
     let create = || iam.create_role().role_name("narrow").assume_role_policy_document(TRUST);
     let boundary = || async {
@@ -85,8 +85,8 @@ async fn a_permissions_boundary_is_given_at_creation_and_goes_with_its_role() {
         role.permissions_boundary.and_then(|boundary| boundary.permissions_boundary_arn)
     };
     let created = create().permissions_boundary(&bound).send().await.unwrap().role.unwrap();
-    let told = created.permissions_boundary.and_then(|boundary| boundary.permissions_boundary_arn);
-    assert_eq!((told.as_ref(), boundary().await.as_ref()), (Some(&bound), Some(&bound)));
+    let returned = created.permissions_boundary.and_then(|boundary| boundary.permissions_boundary_arn);
+    assert_eq!((returned.as_ref(), boundary().await.as_ref()), (Some(&bound), Some(&bound)));
     iam.delete_role().role_name("narrow").send().await.unwrap();
     create().send().await.unwrap();
     assert_eq!(boundary().await, None);

@@ -1,4 +1,4 @@
-//! The sandbox's S3, by the SDK.
+//! S3 of the sandbox, with the SDK.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ async fn body(client: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Vec<u8> {
     got.body.collect().await.unwrap().to_vec()
 }
 
-const WEIRD: [&str; 15] = [
+const UNUSUAL_KEYS: [&str; 15] = [
     "plain.jpg",
     "with space.jpg",
     "a+b.jpg",
@@ -42,7 +42,7 @@ async fn every_key_is_valid() {
     client.create_bucket().bucket("keys").send().await.unwrap();
     let long = "ключ/".repeat(112) + "1234567890123456";
     assert_eq!(long.len(), 1024);
-    let mut keys: Vec<&str> = WEIRD.to_vec();
+    let mut keys: Vec<&str> = UNUSUAL_KEYS.to_vec();
     keys.push(&long);
     for key in &keys {
         let put = client.put_object().bucket("keys").key(*key).body(ByteStream::from(key.as_bytes().to_vec()));
@@ -76,7 +76,7 @@ async fn every_key_is_valid() {
 }
 
 #[tokio::test]
-async fn a_second_put_replaces_the_first() {
+async fn second_put_replaces_first() {
     let sandbox = Sandbox::ephemeral().await;
     let client = sandbox.s3();
     client.create_bucket().bucket("twice").send().await.unwrap();
@@ -126,7 +126,7 @@ async fn a_second_put_replaces_the_first() {
 }
 
 #[tokio::test]
-async fn listings_go_over_a_thousand_keys_and_roll_up_prefixes() {
+async fn listings_paginate_and_group_prefixes() {
     let sandbox = Sandbox::ephemeral().await;
     let client = sandbox.s3();
     client.create_bucket().bucket("many").send().await.unwrap();
@@ -169,7 +169,7 @@ async fn listings_go_over_a_thousand_keys_and_roll_up_prefixes() {
 }
 
 #[tokio::test]
-async fn versions_and_delete_markers_are_kept_and_can_be_emptied() {
+async fn versions_and_delete_markers_are_kept_until_deleted() {
     let sandbox = Sandbox::ephemeral().await;
     let client = sandbox.s3();
     client.create_bucket().bucket("old").send().await.unwrap();
@@ -190,7 +190,7 @@ async fn versions_and_delete_markers_are_kept_and_can_be_emptied() {
     assert_eq!(old.body.collect().await.unwrap().to_vec(), b"zero");
     assert!(client.list_objects_v2().bucket("old").send().await.unwrap().contents().is_empty());
     assert_eq!(code(client.delete_bucket().bucket("old").send().await), "BucketNotEmpty");
-    // Page by page, two at a time.
+    // In pages of two.
     let (mut found, mut key, mut id) = (Vec::new(), None, None);
     loop {
         let page = client
@@ -222,30 +222,31 @@ async fn versions_and_delete_markers_are_kept_and_can_be_emptied() {
 }
 
 #[tokio::test]
-async fn parts_become_an_object() {
+async fn multipart_upload_creates_object() {
     let sandbox = Sandbox::ephemeral().await;
     let client = sandbox.s3();
     client.create_bucket().bucket("parts").send().await.unwrap();
-    let begun = client.create_multipart_upload().bucket("parts").key("big one").content_type("image/png");
-    let id = begun.send().await.unwrap().upload_id.unwrap();
+    let create = client.create_multipart_upload().bucket("parts").key("big one").content_type("image/png");
+    let id = create.send().await.unwrap().upload_id.unwrap();
     let pieces = [vec![1u8; 5 * 1024 * 1024], vec![2u8; 1000]];
-    let mut done = CompletedMultipartUpload::builder();
+    let mut completed_parts = CompletedMultipartUpload::builder();
     for (number, piece) in (1..).zip(&pieces) {
         let part = client.upload_part().bucket("parts").key("big one").upload_id(&id).part_number(number);
         let part = part.body(ByteStream::from(piece.clone())).send().await.unwrap();
-        done = done.parts(CompletedPart::builder().part_number(number).e_tag(part.e_tag.unwrap()).build());
+        completed_parts =
+            completed_parts.parts(CompletedPart::builder().part_number(number).e_tag(part.e_tag.unwrap()).build());
     }
     let listed = client.list_multipart_uploads().bucket("parts").send().await.unwrap();
     assert_eq!(listed.uploads()[0].key(), Some("big one"));
     let parts = client.list_parts().bucket("parts").key("big one").upload_id(&id).send().await.unwrap();
     assert_eq!(parts.parts().len(), 2);
     let complete = client.complete_multipart_upload().bucket("parts").key("big one").upload_id(&id);
-    let complete = complete.multipart_upload(done.build()).send().await.unwrap();
+    let complete = complete.multipart_upload(completed_parts.build()).send().await.unwrap();
     assert!(complete.e_tag().unwrap().ends_with("-2\""), "{:?}", complete.e_tag());
     assert_eq!(body(&client, "parts", "big one").await, pieces.concat());
     let head = client.head_object().bucket("parts").key("big one").send().await.unwrap();
     assert_eq!(head.content_type(), Some("image/png"));
-    // An unfinished one does not keep its bucket.
+    // An incomplete upload does not block deletion of its bucket.
     client.delete_object().bucket("parts").key("big one").send().await.unwrap();
     let id = client.create_multipart_upload().bucket("parts").key("x").send().await.unwrap().upload_id.unwrap();
     client.abort_multipart_upload().bucket("parts").key("x").upload_id(&id).send().await.unwrap();
@@ -259,7 +260,7 @@ async fn parts_become_an_object() {
 }
 
 #[tokio::test]
-async fn buckets_follow_the_rules_of_regions() {
+async fn buckets_follow_region_rules() {
     let sandbox = Sandbox::ephemeral().await;
     let (virginia, frankfurt) = (sandbox.s3(), s3(&sandbox.endpoint, "eu-central-1"));
     let constraint = |region: &str| {
@@ -287,7 +288,7 @@ async fn buckets_follow_the_rules_of_regions() {
 }
 
 #[tokio::test]
-async fn everything_survives_a_restart() {
+async fn s3_state_survives_restart() {
     let dir = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::on(dir.path()).await;
     let client = sandbox.s3();
@@ -335,39 +336,40 @@ async fn everything_survives_a_restart() {
     assert_eq!((block.block_public_acls, block.block_public_policy), (Some(true), Some(false)));
     assert_eq!(client.get_bucket_tagging().bucket("kept").send().await.unwrap().tag_set()[0].value(), "<&>");
     assert!(client.get_bucket_policy().bucket("kept").send().await.unwrap().policy().unwrap().contains("Deny"));
-    let done = CompletedMultipartUpload::builder()
+    let completed_parts = CompletedMultipartUpload::builder()
         .parts(CompletedPart::builder().part_number(1).e_tag(part.e_tag.unwrap()).build())
         .build();
-    let complete = client.complete_multipart_upload().bucket("kept").key("u").upload_id(id).multipart_upload(done);
+    let complete =
+        client.complete_multipart_upload().bucket("kept").key("u").upload_id(id).multipart_upload(completed_parts);
     complete.send().await.unwrap();
     assert_eq!(body(&client, "kept", "u").await, b"part");
     sandbox.stop().await;
 }
 
 #[tokio::test]
-async fn unused_blobs_are_removed_at_the_start() {
+async fn unused_blobs_are_removed_at_startup() {
     let dir = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::on(dir.path()).await;
     let client = sandbox.s3();
-    client.create_bucket().bucket("swept").send().await.unwrap();
-    for key in ["stays", "goes"] {
+    client.create_bucket().bucket("blobs").send().await.unwrap();
+    for key in ["kept", "deleted"] {
         let bytes = ByteStream::from(key.as_bytes().to_vec());
-        client.put_object().bucket("swept").key(key).body(bytes).send().await.unwrap();
+        client.put_object().bucket("blobs").key(key).body(bytes).send().await.unwrap();
     }
-    client.delete_object().bucket("swept").key("goes").send().await.unwrap();
+    client.delete_object().bucket("blobs").key("deleted").send().await.unwrap();
     sandbox.stop().await;
     let sandbox = Sandbox::on(dir.path()).await;
     let blobs = || {
-        let shelves = std::fs::read_dir(dir.path().join("blobs")).unwrap();
-        shelves.map(|shelf| std::fs::read_dir(shelf.unwrap().path()).unwrap().count()).sum::<usize>()
+        let directories = std::fs::read_dir(dir.path().join("blobs")).unwrap();
+        directories.map(|directory| std::fs::read_dir(directory.unwrap().path()).unwrap().count()).sum::<usize>()
     };
     assert_eq!(blobs(), 1);
-    assert_eq!(body(&sandbox.s3(), "swept", "stays").await, b"stays");
+    assert_eq!(body(&sandbox.s3(), "blobs", "kept").await, b"kept");
     sandbox.stop().await;
 }
 
 #[tokio::test]
-async fn a_notification_needs_a_function_that_allows_it() {
+async fn notification_requires_function_permission() {
     use aws_sdk_s3::types::{Event, LambdaFunctionConfiguration, NotificationConfiguration};
     let sandbox = Sandbox::ephemeral().await;
     let client = sandbox.s3();
@@ -380,8 +382,8 @@ async fn a_notification_needs_a_function_that_allows_it() {
     let put = |configuration| {
         client.put_bucket_notification_configuration().bucket("events").notification_configuration(configuration).send()
     };
-    let refused = put(NotificationConfiguration::builder().lambda_function_configurations(function).build()).await;
-    assert_eq!(code(refused), "InvalidArgument");
+    let result = put(NotificationConfiguration::builder().lambda_function_configurations(function).build()).await;
+    assert_eq!(code(result), "InvalidArgument");
     put(NotificationConfiguration::builder().build()).await.unwrap();
     let empty = client.get_bucket_notification_configuration().bucket("events").send().await.unwrap();
     assert!(empty.lambda_function_configurations().is_empty());
@@ -392,7 +394,7 @@ async fn a_notification_needs_a_function_that_allows_it() {
 async fn signatures_are_checked() {
     let sandbox = Sandbox::ephemeral().await;
     let (url, key, secret) = (&sandbox.endpoint.url, &sandbox.endpoint.access_key, &sandbox.endpoint.secret_key);
-    let with = |key: &str, secret: &str, token: Option<&str>| {
+    let clients_with = |key: &str, secret: &str, token: Option<&str>| {
         let config = config_with_keys(url, "us-east-1", key, secret, token);
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
         (
@@ -401,23 +403,23 @@ async fn signatures_are_checked() {
             aws_sdk_cloudwatchlogs::Client::new(&config),
         )
     };
-    let (s3, sts, logs) = with(key, "wrong", None);
+    let (s3, sts, logs) = clients_with(key, "wrong", None);
     assert_eq!(code(s3.list_buckets().send().await), "SignatureDoesNotMatch");
     assert_eq!(code(sts.get_caller_identity().send().await), "SignatureDoesNotMatch");
     assert_eq!(code(logs.describe_log_groups().send().await), "InvalidSignatureException");
-    let (s3, sts, logs) = with("AKIAUNKNOWN", secret, None);
+    let (s3, sts, logs) = clients_with("AKIAUNKNOWN", secret, None);
     assert_eq!(code(s3.list_buckets().send().await), "InvalidAccessKeyId");
     assert_eq!(code(sts.get_caller_identity().send().await), "InvalidClientTokenId");
     assert_eq!(code(logs.describe_log_groups().send().await), "UnrecognizedClientException");
 
     let client = sandbox.s3();
     client.create_bucket().bucket("signed").send().await.unwrap();
-    let soon = || PresigningConfig::expires_in(Duration::from_secs(60)).unwrap();
-    let put = client.put_object().bucket("signed").key("a b+c/ö").presigned(soon()).await.unwrap();
+    let expiry = || PresigningConfig::expires_in(Duration::from_secs(60)).unwrap();
+    let put = client.put_object().bucket("signed").key("a b+c/ö").presigned(expiry()).await.unwrap();
     ureq::put(put.uri()).send("presigned").unwrap();
-    let get = client.get_object().bucket("signed").key("a b+c/ö").presigned(soon()).await.unwrap();
+    let get = client.get_object().bucket("signed").key("a b+c/ö").presigned(expiry()).await.unwrap();
     assert_eq!(ureq::get(get.uri()).call().unwrap().body_mut().read_to_string().unwrap(), "presigned");
-    // Who was given an address cannot make it copy something else with a header of their own.
+    // An unsigned copy header with a presigned URL is rejected.
     let copying = ureq::put(put.uri()).header("x-amz-copy-source", "signed/other").send("");
     assert!(matches!(copying, Err(ureq::Error::StatusCode(403))), "{copying:?}");
     let tampered = get.uri().replace("X-Amz-Expires=60", "X-Amz-Expires=61");
@@ -430,7 +432,7 @@ async fn signatures_are_checked() {
 }
 
 #[tokio::test]
-async fn checksums_are_checked_and_given_back() {
+async fn checksums_are_verified() {
     let sandbox = Sandbox::ephemeral().await;
     let client = sandbox.s3();
     client.create_bucket().bucket("sums").send().await.unwrap();
@@ -451,11 +453,11 @@ async fn checksums_are_checked_and_given_back() {
 }
 
 #[tokio::test]
-async fn the_size_of_an_object_is_bounded() {
+async fn object_size_is_limited() {
     let sandbox = Sandbox::ephemeral().await;
     let client = sandbox.s3();
     client.create_bucket().bucket("big").send().await.unwrap();
-    // Announced, refused, never sent.
+    // Rejected by its announced length; the body is never sent.
     let put = client
         .put_object()
         .bucket("big")
@@ -467,22 +469,22 @@ async fn the_size_of_an_object_is_bounded() {
         "PUT {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Length: 300000000\r\n\r\n",
         sandbox.endpoint.port()
     );
-    let answer = raw(sandbox.endpoint.port(), request.as_bytes()).await;
-    assert!(answer.contains("EntityTooLarge"), "{answer}");
+    let response = send_raw(sandbox.endpoint.port(), request.as_bytes()).await;
+    assert!(response.contains("EntityTooLarge"), "{response}");
     sandbox.stop().await;
 }
 
-async fn raw(port: u16, request: &[u8]) -> String {
+async fn send_raw(port: u16, request: &[u8]) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     stream.write_all(request).await.unwrap();
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     let mut buffer = [0; 4096];
-    while !String::from_utf8_lossy(&answer).contains("</Error>") {
+    while !String::from_utf8_lossy(&response).contains("</Error>") {
         match stream.read(&mut buffer).await.unwrap() {
             0 => break,
-            n => answer.extend_from_slice(&buffer[..n]),
+            n => response.extend_from_slice(&buffer[..n]),
         }
     }
-    String::from_utf8_lossy(&answer).into_owned()
+    String::from_utf8_lossy(&response).into_owned()
 }

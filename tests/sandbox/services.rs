@@ -1,4 +1,4 @@
-//! The sandbox's IAM, STS and Logs, its faults, by the SDK.
+//! IAM, STS, CloudWatch Logs and faults of the sandbox, with the SDK.
 
 use std::time::Duration;
 
@@ -94,8 +94,8 @@ async fn role_session_has_the_permissions_of_its_policies() {
     let sandbox = Sandbox::ephemeral().await;
     let config = sandbox.config();
     let (iam, sts, s3) = (aws_sdk_iam::Client::new(&config), aws_sdk_sts::Client::new(&config), sandbox.s3());
-    let me = sts.get_caller_identity().send().await.unwrap();
-    assert_eq!((me.account(), me.arn()), (Some("000000000000"), Some("arn:aws:iam::000000000000:root")));
+    let identity = sts.get_caller_identity().send().await.unwrap();
+    assert_eq!((identity.account(), identity.arn()), (Some("000000000000"), Some("arn:aws:iam::000000000000:root")));
     s3.create_bucket().bucket("pics").send().await.unwrap();
     s3.put_object().bucket("pics").key("a").send().await.unwrap();
     let role = iam.create_role().role_name("reader").assume_role_policy_document(TRUST).send().await.unwrap();
@@ -108,10 +108,10 @@ async fn role_session_has_the_permissions_of_its_policies() {
     let config = config_with_keys(&sandbox.endpoint.url, "us-east-1", key, secret, Some(token));
     let who = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await.unwrap();
     assert_eq!(who.arn(), Some("arn:aws:sts::000000000000:assumed-role/reader/me"));
-    let own = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
-    let own = aws_sdk_s3::Client::from_conf(own);
-    own.get_object().bucket("pics").key("a").send().await.unwrap();
-    assert_eq!(code(own.put_object().bucket("pics").key("b").send().await), "AccessDenied");
+    let restricted = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
+    let restricted = aws_sdk_s3::Client::from_conf(restricted);
+    restricted.get_object().bucket("pics").key("a").send().await.unwrap();
+    assert_eq!(code(restricted.put_object().bucket("pics").key("b").send().await), "AccessDenied");
     assert_eq!(code(aws_sdk_iam::Client::new(&config).get_role().role_name("reader").send().await), "AccessDenied");
     let without = config_with_keys(&sandbox.endpoint.url, "us-east-1", key, secret, None);
     assert_eq!(code(aws_sdk_sts::Client::new(&without).get_caller_identity().send().await), "InvalidClientTokenId");
@@ -123,7 +123,7 @@ async fn role_session_has_the_permissions_of_its_policies() {
 }
 
 #[tokio::test]
-async fn a_users_keys_work_until_they_are_deleted() {
+async fn access_key_works_until_deleted() {
     let sandbox = Sandbox::ephemeral().await;
     let iam = aws_sdk_iam::Client::new(&sandbox.config());
     iam.create_user().user_name("ann").send().await.unwrap();
@@ -195,8 +195,8 @@ async fn logs_are_complete_in_order_and_kept() {
     let tags = logs.list_tags_for_resource().resource_arn(arn).send().await.unwrap();
     assert_eq!(tags.tags().unwrap()["a"], "b");
     logs.delete_log_group().log_group_name("/aws/x").send().await.unwrap();
-    let gone = logs.delete_log_group().log_group_name("/aws/x").send().await;
-    assert_eq!(code(gone), "ResourceNotFoundException");
+    let missing = logs.delete_log_group().log_group_name("/aws/x").send().await;
+    assert_eq!(code(missing), "ResourceNotFoundException");
     sandbox.stop().await;
 }
 
@@ -211,8 +211,8 @@ async fn faults_apply_as_configured() {
     )
     .await;
     let s3 = sandbox.s3();
-    assert_eq!(code(s3.create_bucket().bucket("struck").send().await), "SlowDown");
-    s3.create_bucket().bucket("struck").send().await.unwrap();
+    assert_eq!(code(s3.create_bucket().bucket("faulty").send().await), "SlowDown");
+    s3.create_bucket().bucket("faulty").send().await.unwrap();
     let config = sandbox.config();
     assert_eq!(code(aws_sdk_iam::Client::new(&config).get_user().user_name("x").send().await), "Throttling");
     let logs = aws_sdk_cloudwatchlogs::Client::new(&config);
@@ -222,8 +222,8 @@ async fn faults_apply_as_configured() {
     assert!(logs.delete_log_group().log_group_name("g").send().await.is_err());
     logs.delete_log_group().log_group_name("g").send().await.unwrap();
     let sts = aws_sdk_sts::Client::new(&config);
-    let hangs = tokio::time::timeout(Duration::from_millis(200), sts.get_caller_identity().send()).await;
-    assert!(hangs.is_err());
+    let result = tokio::time::timeout(Duration::from_millis(200), sts.get_caller_identity().send()).await;
+    assert!(result.is_err());
     sandbox.stop().await;
 }
 
@@ -236,7 +236,7 @@ async fn unsupported_operations_are_reported() {
     assert_eq!(error.raw_response().unwrap().status().as_u16(), 501);
     let message = error.into_service_error().to_string();
     assert!(message.contains("DescribeQueries") || message.contains("NotImplemented"), "{message}");
-    let torrent = sandbox.s3().get_bucket_inventory_configuration().bucket("b").id("1").send().await;
-    assert_eq!(code(torrent), "NotImplemented");
+    let unsupported = sandbox.s3().get_bucket_inventory_configuration().bucket("b").id("1").send().await;
+    assert_eq!(code(unsupported), "NotImplemented");
     sandbox.stop().await;
 }

@@ -1,41 +1,41 @@
-//! Bodies in chunks that are not what they say, and bodies that are longer or shorter than they say.
+//! Bodies with invalid chunks, and bodies longer or shorter than announced.
 
 use std::io::Write;
 
 use chrono::{Duration, Utc};
 
 use super::sandbox;
-use super::wire::{Answer, Call, Wire, hash, read};
+use super::wire::{Call, Response, Wire, hash, read};
 
 const SIGNED: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
 const UNSIGNED: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 
-/// An upload in chunks, of which only the head is done.
+/// The head of an upload in chunks.
 fn upload(kind: &str, length: &str) -> Call {
     let call = Call { payload: Some(kind.to_owned()), ..Call::s3("PUT", "/pics/key", "") };
     call.header("content-encoding", "aws-chunked").header("x-amz-decoded-content-length", length)
 }
 
-/// Sends `hello` in one chunk with this signature, and the last chunk as it should be.
-fn send_signed(wire: &Wire, spoil: impl Fn(&str) -> String) -> Answer {
+/// Sends `hello` in one signed chunk and the last chunk, after `alter` changed the body.
+fn send_signed(wire: &Wire, alter: impl Fn(&str) -> String) -> Response {
     let call = upload(SIGNED, "5");
     let first = call.chunk_signature(&wire.secret_key, &call.signature(&wire.secret_key), b"hello");
     let last = call.chunk_signature(&wire.secret_key, &first, b"");
     let body = format!("5;chunk-signature={first}\r\nhello\r\n0;chunk-signature={last}\r\n\r\n");
-    wire.send(&Call { body: spoil(&body).into_bytes(), ..call })
+    wire.send(&Call { body: alter(&body).into_bytes(), ..call })
 }
 
-fn send_unsigned(wire: &Wire, length: &str, body: &str) -> Answer {
+fn send_unsigned(wire: &Wire, length: &str, body: &str) -> Response {
     let call = upload(UNSIGNED, length).header("x-amz-trailer", "x-amz-checksum-crc32");
     wire.send(&Call { body: body.as_bytes().to_vec(), ..call })
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn signed_chunks_are_checked_one_by_one() {
+async fn each_signed_chunk_is_verified() {
     sandbox(|wire| {
         assert_eq!(wire.send(&Call::s3("PUT", "/pics", "")).status, 200);
-        let whole = send_signed(wire, str::to_owned);
-        assert_eq!(whole.status, 200, "{}", whole.body);
+        let valid = send_signed(wire, str::to_owned);
+        assert_eq!(valid.status, 200, "{}", valid.body);
         assert_eq!(wire.send(&Call::s3("GET", "/pics/key", "")).body, "hello");
         send_signed(wire, |body| body.replace("hello", "hullo")).is(403, "SignatureDoesNotMatch");
         send_signed(wire, |body| body.replacen("chunk-signature=", "chunk-signature=0", 1))
@@ -46,7 +46,7 @@ async fn signed_chunks_are_checked_one_by_one() {
         send_signed(wire, |body| body.replacen("5;", "+5;", 1)).is(400, "InvalidRequest");
         send_signed(wire, |body| body.replacen("5;", "ffffffffffffffff;", 1)).is(400, "IncompleteBody");
         send_signed(wire, |body| body.replacen("5;", "ffffffffffffffffff;", 1)).is(400, "InvalidRequest");
-        // Without the last chunk, an attacker could cut off what comes after.
+        // Without the last chunk, an attacker could truncate the body.
         send_signed(wire, |body| body[..body.find("\r\n0;").expect("the last chunk") + 2].to_owned())
             .is(400, "IncompleteBody");
         assert_eq!(wire.send(&Call::s3("GET", "/pics/key", "")).body, "hello");
@@ -55,7 +55,7 @@ async fn signed_chunks_are_checked_one_by_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_follows_the_chunks_must_be_what_was_announced() {
+async fn trailer_must_match_announced_header() {
     sandbox(|wire| {
         assert_eq!(wire.send(&Call::s3("PUT", "/pics", "")).status, 200);
         // The CRC-32 of "hello".
@@ -76,7 +76,7 @@ async fn what_follows_the_chunks_must_be_what_was_announced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_has_the_length_that_was_announced() {
+async fn body_length_must_match_announced_length() {
     sandbox(|wire| {
         assert_eq!(wire.send(&Call::s3("PUT", "/pics", "")).status, 200);
         let body = "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n";
@@ -93,46 +93,46 @@ async fn a_body_has_the_length_that_was_announced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn objects_of_more_than_256_megabytes_are_refused_before_they_are_sent() {
+async fn objects_over_256_megabytes_are_rejected_before_transfer() {
     const TOO_LONG: &str = "268435457";
     sandbox(|wire| {
         assert_eq!(wire.send(&Call::s3("PUT", "/pics", "")).status, 200);
         let call = Call { payload: Some("UNSIGNED-PAYLOAD".to_owned()), ..Call::s3("PUT", "/pics/key", "") };
         wire.send(&call.clone().header("content-length", TOO_LONG)).is(400, "EntityTooLarge");
         send_unsigned(wire, TOO_LONG, "").is(400, "EntityTooLarge");
-        // An upload's parts count together.
-        let begun = wire.send(&Call::s3("POST", "/pics/key?uploads", ""));
-        let id = begun.body.split("<UploadId>").nth(1).and_then(|rest| rest.split('<').next()).expect("an upload");
+        // The limit applies to the sum of an upload's parts.
+        let upload = wire.send(&Call::s3("POST", "/pics/key?uploads", ""));
+        let id = upload.body.split("<UploadId>").nth(1).and_then(|rest| rest.split('<').next()).expect("an upload");
         let part = |number: u32, body: &str| {
             let target = format!("/pics/key?partNumber={number}&uploadId={id}");
             Call { payload: Some("UNSIGNED-PAYLOAD".to_owned()), ..Call::s3("PUT", &target, body) }
         };
         assert_eq!(wire.send(&part(1, "some bytes")).status, 200);
         wire.send(&part(2, "").header("content-length", "268435447")).is(400, "EntityTooLarge");
-        // The same part again replaces itself.
+        // A part replaces the part with the same number.
         assert_eq!(wire.send(&part(1, "other bytes")).status, 200);
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn other_services_bodies_are_bounded() {
+async fn request_bodies_of_other_services_are_limited() {
     sandbox(|wire| {
         let body = vec![b' '; 16 * 1024 * 1024 + 1];
-        let answer = wire.send(&Call::json("logs", "Logs_20140328.PutLogEvents", &body));
-        assert_eq!(answer.status, 413, "{}", answer.body);
+        let response = wire.send(&Call::json("logs", "Logs_20140328.PutLogEvents", &body));
+        assert_eq!(response.status, 413, "{}", response.body);
         assert_eq!(wire.send(&Call::query("iam", &body)).status, 413);
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn request_with_bad_head_is_refused_before_its_body_is_sent() {
+async fn request_with_invalid_head_is_rejected_before_its_body() {
     sandbox(|wire| {
-        // Only the head is sent: a sandbox that reads the body first would ask for it by `100 Continue`.
+        // Only the head is sent: a sandbox that reads the body first would respond with `100 Continue`.
         let list = Call::json("logs", "Logs_20140328.DescribeLogGroups", "");
         let list = list.header("content-length", "16777216").header("expect", "100-continue");
-        let unknown = list.authorization(wire).replace(&wire.access_key, "AKIANOBODY");
+        let unknown = list.authorization(wire).replace(&wire.access_key, "AKIAUNKNOWN");
         wire.send_as(&list, Some(&unknown)).is(400, "UnrecognizedClientException");
         let early = Call { time: Utc::now() - Duration::hours(1), ..list.clone() };
         wire.send(&early).is(403, "InvalidSignatureException");
@@ -152,10 +152,10 @@ async fn interrupted_upload_leaves_no_files() {
         let head = bytes.len();
         bytes.extend(&call.body);
         for length in [1, 10, head / 2, head - 1, head, head + 1, head + 70_000] {
-            // Gone without another word, and with one ear still open.
+            // First closed completely, then for writing only.
             drop(wire.connect().write_all(&bytes[..length]));
-            let answer = wire.hang_up_after(&bytes[..length]);
-            assert!(answer.status == 0 || answer.status == 400, "{length}: {answer:?}");
+            let response = wire.send_and_shut_down(&bytes[..length]);
+            assert!(response.status == 0 || response.status == 400, "{length}: {response:?}");
         }
         wire.send(&Call::s3("GET", "/pics/key", "")).is(404, "NoSuchKey");
         assert_eq!(wire.raw(&bytes).status, 200);
@@ -174,7 +174,7 @@ async fn slow_clients_do_not_block_others() {
         for (number, stream) in waiting.iter_mut().enumerate() {
             stream.write_all(&bytes[..bytes.len() - number % 5]).expect("the sandbox reads");
         }
-        wire.stays_open();
+        wire.assert_responsive();
         let mut last = waiting.swap_remove(0);
         last.write_all(b"ly").expect("the sandbox still reads");
         assert_eq!(read(&mut last).status, 200);

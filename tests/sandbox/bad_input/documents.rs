@@ -1,4 +1,4 @@
-//! XML, JSON and forms that are broken, or whole and senseless.
+//! Malformed XML, JSON and forms, and well-formed ones with invalid content.
 
 use serde_json::{Value, json};
 
@@ -6,11 +6,11 @@ use super::sandbox;
 use super::wire::Call;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn broken_xml_is_malformed_xml() {
+async fn broken_xml_returns_malformed_xml() {
     sandbox(|wire| {
         assert_eq!(wire.send(&Call::s3("PUT", "/pics", "")).status, 200);
-        let begun = wire.send(&Call::s3("POST", "/pics/key?uploads", ""));
-        let id = begun.body.split("<UploadId>").nth(1).and_then(|rest| rest.split('<').next()).expect("an upload");
+        let upload = wire.send(&Call::s3("POST", "/pics/key?uploads", ""));
+        let id = upload.body.split("<UploadId>").nth(1).and_then(|rest| rest.split('<').next()).expect("an upload");
         let complete = format!("/pics/key?uploadId={id}");
         let targets = [
             ("PUT", "/pics?versioning"),
@@ -38,9 +38,9 @@ async fn broken_xml_is_malformed_xml() {
         ];
         for (method, target) in targets {
             for document in documents {
-                let answer = wire.send(&Call::s3(method, target, document));
+                let response = wire.send(&Call::s3(method, target, document));
                 let start = String::from_utf8_lossy(&document[..document.len().min(80)]).into_owned();
-                assert_eq!((answer.status, answer.code().as_str()), (400, "MalformedXML"), "{target} {start}");
+                assert_eq!((response.status, response.code().as_str()), (400, "MalformedXML"), "{target} {start}");
             }
             let large = format!("<a>{}</a>", " ".repeat(5_000_000));
             wire.send(&Call::s3(method, target, large)).is(400, "MaxMessageLengthExceeded");
@@ -51,7 +51,7 @@ async fn broken_xml_is_malformed_xml() {
     .await;
 }
 
-/// A service, an operation as `x-amz-target` names it, and what it takes.
+/// Services, operations as in `x-amz-target`, and their members.
 fn json_operations() -> Vec<(&'static str, String, &'static [&'static str])> {
     let logs: &[(&str, &[&str])] = &[
         ("CreateLogGroup", &["logGroupName", "tags", "logGroupClass"]),
@@ -93,7 +93,7 @@ fn json_operations() -> Vec<(&'static str, String, &'static [&'static str])> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn broken_json_is_a_serialization_exception() {
+async fn broken_json_returns_serialization_exception() {
     sandbox(|wire| {
         let deep = "[".repeat(100_000);
         let nested = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
@@ -123,7 +123,7 @@ async fn broken_json_is_a_serialization_exception() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn members_of_any_shape_are_taken_or_refused() {
+async fn members_of_any_shape_cause_no_server_error() {
     let shapes = [
         json!(null),
         json!(true),
@@ -139,8 +139,8 @@ async fn members_of_any_shape_are_taken_or_refused() {
     ];
     sandbox(|wire| {
         let check = |call: &Call| {
-            let answer = wire.send(call);
-            assert!(answer.status == 200 || answer.status / 100 == 4, "{call:?}: {answer:?}", call = call.target);
+            let response = wire.send(call);
+            assert!(response.status == 200 || response.status / 100 == 4, "{call:?}: {response:?}", call = call.target);
         };
         for (service, target, members) in json_operations() {
             for member in members {
@@ -169,7 +169,7 @@ async fn members_of_any_shape_are_taken_or_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_form_cannot_ask_for_all_memory_or_all_stack() {
+async fn form_cannot_exhaust_memory_or_stack() {
     sandbox(|wire| {
         let trust = "Action=CreateRole&Version=2010-05-08&RoleName=r&AssumeRolePolicyDocument=%7B%7D";
         let names = [
@@ -185,12 +185,12 @@ async fn a_form_cannot_ask_for_all_memory_or_all_stack() {
         for name in names {
             wire.send(&Call::query("iam", format!("{trust}&{name}=x"))).is(400, "MalformedInput");
         }
-        let answer = wire.send(&Call::query("iam", "Version=2010-05-08"));
-        assert_eq!(answer.status, 400, "{}", answer.body);
+        let response = wire.send(&Call::query("iam", "Version=2010-05-08"));
+        assert_eq!(response.status, 400, "{}", response.body);
         for body in [&b"Action=ListRoles&Marker=\xff"[..], b"Action=%FF", b"Action=ListRoles&Action=&&&==&%", b"&=&=&"]
         {
-            let answer = wire.send(&Call::query("iam", body));
-            assert!(answer.status / 100 == 4 || answer.status == 501 || answer.status == 200, "{answer:?}");
+            let response = wire.send(&Call::query("iam", body));
+            assert!(response.status / 100 == 4 || response.status == 501 || response.status == 200, "{response:?}");
         }
         for items in ["0", "-1", "1001", "x"] {
             let body = format!("Action=ListRoles&Version=2010-05-08&MaxItems={items}");

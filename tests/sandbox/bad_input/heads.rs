@@ -1,16 +1,16 @@
-//! Heads of requests: too large, not HTTP, for others, for what is not there.
+//! Request heads: too large, not HTTP, wrong host, unsupported operation.
 
 use super::sandbox;
 use super::wire::Call;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn headers_have_a_limit() {
+async fn oversized_headers_are_rejected() {
     sandbox(|wire| {
         let call = Call::s3("GET", "/", "");
         wire.send(&call.clone().header("x-amz-meta-a", &"a".repeat(9000))).is(400, "RequestHeaderSectionTooLarge");
         let many = (0..500).fold(call.clone(), |call, number| call.header(&format!("x-a{number}"), "0123456789"));
         wire.send(&many).is(400, "RequestHeaderSectionTooLarge");
-        // What nobody can want is not even read: HTTP has a status for that.
+        // Larger headers are rejected by the HTTP server.
         assert_eq!(wire.send(&call.clone().header("x-a", &"a".repeat(1_000_000))).status, 431);
         let many = (0..5000).fold(call.clone(), |call, number| call.header(&format!("x-a{number}"), "0"));
         assert_eq!(wire.send(&many).status, 431);
@@ -21,7 +21,7 @@ async fn headers_have_a_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_http_is_refused() {
+async fn non_http_input_is_rejected() {
     sandbox(|wire| {
         for bytes in [
             &b"\r\n\r\n"[..],
@@ -36,8 +36,8 @@ async fn what_is_not_http_is_refused() {
             b"GET / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
             b"GET / HTTP/1.1\r\nhost: local\0host\r\n\r\n",
         ] {
-            let answer = wire.hang_up_after(bytes);
-            assert!(matches!(answer.status, 0 | 400 | 403 | 505), "{bytes:?}: {answer:?}");
+            let response = wire.send_and_shut_down(bytes);
+            assert!(matches!(response.status, 0 | 400 | 403 | 505), "{bytes:?}: {response:?}");
         }
     })
     .await;
@@ -46,9 +46,9 @@ async fn what_is_not_http_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn foreign_host_name_is_rejected() {
     sandbox(|wire| {
-        let strangers = ["evil.example", "evil.example:4566", "localhost.evil.example", "127.0.0.1.evil.example", ""];
+        let foreign = ["evil.example", "evil.example:4566", "localhost.evil.example", "127.0.0.1.evil.example", ""];
         let variants = ["localhost.", "127.1", "0.0.0.0", "[::1]", "user@localhost", "localhost:4566:1", "localhost:x"];
-        for host in strangers.into_iter().chain(variants) {
+        for host in foreign.into_iter().chain(variants) {
             let call = Call { host: host.to_owned(), ..Call::s3("GET", "/", "") };
             assert_eq!(wire.send(&call).status, 403, "{host}");
         }
@@ -72,16 +72,19 @@ async fn request_with_two_lengths_hides_no_second_request() {
             "content-length: +5",
         ] {
             let request = format!("POST / HTTP/1.1\r\nhost: localhost\r\n{lengths}\r\n\r\n0\r\n\r\n{hidden}");
-            let answer = wire.hang_up_after(request.as_bytes());
-            assert!(matches!(answer.status, 400 | 403), "{lengths}: {answer:?}");
-            assert!(!answer.body.contains("HTTP/1.1") && !answer.body.contains("/hidden"), "{lengths}: {answer:?}");
+            let response = wire.send_and_shut_down(request.as_bytes());
+            assert!(matches!(response.status, 400 | 403), "{lengths}: {response:?}");
+            assert!(
+                !response.body.contains("HTTP/1.1") && !response.body.contains("/hidden"),
+                "{lengths}: {response:?}"
+            );
         }
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operation_that_is_not_there_is_named() {
+async fn unsupported_operation_is_named_in_error() {
     sandbox(|wire| {
         let calls = [
             (Call::s3("GET", "/pics?analytics&id=1", ""), "GetBucketAnalyticsConfiguration"),
@@ -97,9 +100,9 @@ async fn an_operation_that_is_not_there_is_named() {
             (Call::json("dynamodb", "DynamoDB_20120810.ListTables", "{}"), "dynamodb"),
         ];
         for (call, name) in calls {
-            let answer = wire.send(&call);
-            answer.is(501, "NotImplemented");
-            assert!(answer.body.contains(name), "{name}: {}", answer.body);
+            let response = wire.send(&call);
+            response.is(501, "NotImplemented");
+            assert!(response.body.contains(name), "{name}: {}", response.body);
         }
         let form = Call::s3("POST", "/pics", "--x--").header("content-type", "multipart/form-data; boundary=x");
         wire.send_as(&form, None).is(501, "NotImplemented");

@@ -1,4 +1,4 @@
-//! Buckets and keys that are not one's own, not there, or not meant well.
+//! Buckets and keys of other accounts, missing ones, and hostile ones.
 
 use super::sandbox;
 use super::wire::Call;
@@ -18,7 +18,7 @@ async fn bucket_of_another_account_is_inaccessible() {
         wire.send(&copy).is(403, "AccessDenied");
         let call = Call::s3("GET", "/mine", "").header("x-amz-expected-bucket-owner", "111111111111");
         wire.send(&call).is(403, "AccessDenied");
-        wire.send(&Call::s3("GET", "/nobody-s/key", "")).is(404, "NoSuchBucket");
+        wire.send(&Call::s3("GET", "/no-such-bucket/key", "")).is(404, "NoSuchBucket");
         for name in ["..", "A", "a_b", "%00", &"a".repeat(64)] {
             wire.send(&Call::s3("PUT", &format!("/{name}"), "")).is(400, "InvalidBucketName");
         }
@@ -34,18 +34,18 @@ async fn keys_are_never_used_as_paths() {
         for key in keys {
             let target = format!("/pics/{key}");
             let canonical = Call::s3("PUT", &target.replace("%2F", "/").replace("%2e", "."), key);
-            // Signed as S3 decodes it, sent as it stands.
+            // Signed with the decoded path, sent with the encoded one.
             let put = wire
                 .send_as(&Call { target: target.clone(), ..canonical.clone() }, Some(&canonical.authorization(wire)));
             assert_eq!(put.status, 200, "{key}: {}", put.body);
             assert_eq!(wire.send(&Call::s3("GET", &canonical.target, "")).body, key);
         }
         wire.send(&Call::s3("PUT", &format!("/pics/{}", "k".repeat(1025)), "x")).is(400, "KeyTooLongError");
-        // Bytes that are no text.
+        // Invalid UTF-8.
         let call = Call::s3("PUT", "/pics/%EF%BF%BD", "x");
-        let answer =
+        let response =
             wire.send_as(&Call { target: "/pics/%FF".to_owned(), ..call.clone() }, Some(&call.authorization(wire)));
-        answer.is(400, "InvalidURI");
+        response.is(400, "InvalidURI");
         let listed = wire.send(&Call::s3("GET", "/pics?list-type=2&encoding-type=url", ""));
         assert_eq!(listed.status, 200, "{}", listed.body);
     })
@@ -53,11 +53,11 @@ async fn keys_are_never_used_as_paths() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn parameters_that_make_no_sense_are_refused_or_ignored() {
+async fn invalid_s3_parameters_are_rejected_or_ignored() {
     sandbox(|wire| {
         assert_eq!(wire.send(&Call::s3("PUT", "/pics", "")).status, 200);
-        let begun = wire.send(&Call::s3("POST", "/pics/key?uploads", ""));
-        let id = begun.body.split("<UploadId>").nth(1).and_then(|rest| rest.split('<').next()).expect("an upload");
+        let upload = wire.send(&Call::s3("POST", "/pics/key?uploads", ""));
+        let id = upload.body.split("<UploadId>").nth(1).and_then(|rest| rest.split('<').next()).expect("an upload");
         for target in [
             "/pics?max-keys=-1",
             "/pics?max-keys=x",
@@ -75,8 +75,8 @@ async fn parameters_that_make_no_sense_are_refused_or_ignored() {
         assert_eq!(parts.status, 200, "{}", parts.body);
         assert_eq!(wire.send(&Call::s3("PUT", "/pics/key", "0123456789")).status, 200);
         for range in ["bytes=10-", "bytes=99999999999999999999-", "bytes=-0"] {
-            let answer = wire.send(&Call::s3("GET", "/pics/key", "").header("range", range));
-            assert!(matches!(answer.status, 200 | 416), "{range}: {answer:?}");
+            let response = wire.send(&Call::s3("GET", "/pics/key", "").header("range", range));
+            assert!(matches!(response.status, 200 | 416), "{range}: {response:?}");
         }
         for range in ["bytes=", "bytes=a-b", "bytes=5-1", "bytes", "bytes=0-1,4-5"] {
             assert_eq!(

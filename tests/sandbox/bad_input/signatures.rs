@@ -1,11 +1,11 @@
-//! Requests that nobody signed, or not well.
+//! Requests without a signature or with an invalid one.
 
 use chrono::{Duration, Utc};
 
 use super::sandbox;
 use super::wire::Call;
 
-/// One request of each family of services.
+/// One request of each protocol.
 fn one_of_each() -> [Call; 4] {
     [
         Call::s3("GET", "/", ""),
@@ -32,36 +32,36 @@ async fn malformed_signature_is_rejected() {
     sandbox(|wire| {
         for call in one_of_each() {
             let good = call.authorization(wire);
-            let whole = |from: &str, to: &str| {
+            let replaced = |from: &str, to: &str| {
                 assert!(good.contains(from), "{from} is not in {good}");
                 good.replacen(from, to, 1)
             };
             let signature = call.signature(&wire.secret_key);
-            let spoilt = [
+            let malformed = [
                 "AWS4-HMAC-SHA256".to_owned(),
                 "AWS4-HMAC-SHA256 ".to_owned(),
                 "Basic dXNlcjpwYXNz".to_owned(),
                 "AWS4-HMAC-SHA512 Credential=a/b/c/d/aws4_request".to_owned(),
                 "\u{1f980}".to_owned(),
                 ",=,=,".repeat(100),
-                whole("Credential=", "Credentials="),
-                whole("/aws4_request", ""),
-                whole("/aws4_request", "/aws5_request"),
-                whole("SignedHeaders=host;", "SignedHeaders="),
-                whole("Signature=", "Sig="),
-                whole("/us-east-1/", "/"),
-                whole(&signature, ""),
-                whole(&signature, &"f".repeat(64)),
-                whole(&signature, &"f".repeat(6000)),
-                whole(&signature, "\u{444}"),
-                whole("host;x-amz-date", "host;x-amz-date;x-not-there"),
-                whole(&format!("Credential={}", wire.access_key), "Credential=AKIANOBODY"),
-                whole(&format!("Credential={}", wire.access_key), "Credential="),
+                replaced("Credential=", "Credentials="),
+                replaced("/aws4_request", ""),
+                replaced("/aws4_request", "/aws5_request"),
+                replaced("SignedHeaders=host;", "SignedHeaders="),
+                replaced("Signature=", "Sig="),
+                replaced("/us-east-1/", "/"),
+                replaced(&signature, ""),
+                replaced(&signature, &"f".repeat(64)),
+                replaced(&signature, &"f".repeat(6000)),
+                replaced(&signature, "\u{444}"),
+                replaced("host;x-amz-date", "host;x-amz-date;x-not-there"),
+                replaced(&format!("Credential={}", wire.access_key), "Credential=AKIAUNKNOWN"),
+                replaced(&format!("Credential={}", wire.access_key), "Credential="),
             ];
-            for authorization in spoilt {
-                let answer = wire.send_as(&call, Some(&authorization));
-                assert!(matches!(answer.status, 400 | 403), "{authorization}: {answer:?}");
-                assert!(!answer.code().is_empty(), "{authorization}: {answer:?}");
+            for authorization in malformed {
+                let response = wire.send_as(&call, Some(&authorization));
+                assert!(matches!(response.status, 400 | 403), "{authorization}: {response:?}");
+                assert!(!response.code().is_empty(), "{authorization}: {response:?}");
             }
         }
     })
@@ -81,14 +81,14 @@ async fn wrong_secret_and_unknown_key_are_rejected() {
             let good = call.authorization(wire);
             let forged = good.replace(&call.signature(&wire.secret_key), &call.signature("another's secret"));
             wire.send_as(&call, Some(&forged)).is(403, mismatch);
-            wire.send_as(&call, Some(&good.replace(&wire.access_key, "AKIANOBODY"))).is(status, unknown);
+            wire.send_as(&call, Some(&good.replace(&wire.access_key, "AKIAUNKNOWN"))).is(status, unknown);
         }
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_is_off_is_noticed() {
+async fn skewed_clock_is_rejected() {
     sandbox(|wire| {
         for hours in [-1, 1, -100_000] {
             let time = Utc::now() + Duration::hours(hours);
@@ -108,13 +108,13 @@ async fn a_clock_that_is_off_is_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_other_than_the_signed_one_is_refused() {
+async fn body_with_wrong_hash_is_rejected() {
     sandbox(|wire| {
         let create = |body: &str| Call::json("logs", "Logs_20140328.CreateLogGroup", body);
         let signed = create(r#"{"logGroupName":"a"}"#);
         let sent = create(r#"{"logGroupName":"b"}"#);
         wire.send_as(&sent, Some(&signed.authorization(wire))).is(403, "InvalidSignatureException");
-        // The same where a header says what the body's hash is.
+        // The same with a header that declares the body's hash.
         let signed = Call { payload: Some(super::wire::hash(&signed.body)), ..signed };
         let sent = Call { payload: signed.payload.clone(), ..sent };
         wire.send_as(&sent, Some(&signed.authorization(wire))).is(403, "InvalidSignatureException");
@@ -128,7 +128,7 @@ async fn a_body_other_than_the_signed_one_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_presigned_address_is_checked_as_well() {
+async fn presigned_url_is_verified() {
     sandbox(|wire| {
         let day = Utc::now().format("%Y%m%d").to_string();
         let now = Utc::now().format("%Y%m%dT%H%M%SZ").to_string();
@@ -157,7 +157,7 @@ async fn a_presigned_address_is_checked_as_well() {
         send(&format!("/?AWSAccessKeyId={key}&Signature=x&Expires=never")).is(400, "AuthorizationHeaderMalformed");
         send(&format!("/?AWSAccessKeyId={key}&Signature=x")).is(400, "AuthorizationHeaderMalformed");
         send(&format!("/?AWSAccessKeyId={key}&Signature=x&Expires=9999999999")).is(403, "SignatureDoesNotMatch");
-        send("/?AWSAccessKeyId=AKIANOBODY&Signature=x&Expires=9999999999").is(403, "InvalidAccessKeyId");
+        send("/?AWSAccessKeyId=AKIAUNKNOWN&Signature=x&Expires=9999999999").is(403, "InvalidAccessKeyId");
     })
     .await;
 }

@@ -1,4 +1,4 @@
-//! Requests as bytes, signed by hand: what no SDK would send.
+//! Requests as bytes with custom signatures, which no SDK would send.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -10,26 +10,26 @@ use sha2::{Digest, Sha256};
 
 use thumbctl_test_support::in_process::Sandbox;
 
-/// The longest that an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The read timeout of a connection.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A sandbox, and the keys to it.
+/// The address of a sandbox and its access key.
 pub struct Wire {
     address: SocketAddr,
     pub access_key: String,
     pub secret_key: String,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
-pub struct Answer {
-    /// 0 if the connection was closed without a word.
+pub struct Response {
+    /// 0 if the connection was closed without a response.
     pub status: u16,
     pub body: String,
 }
 
-impl Answer {
-    /// AWS's code of an error, from XML or JSON.
+impl Response {
+    /// The AWS error code, from XML or JSON.
     pub fn code(&self) -> String {
         if let Some((_, rest)) = self.body.split_once("<Code>") {
             return rest.split('<').next().unwrap_or_default().to_owned();
@@ -45,7 +45,7 @@ impl Answer {
     }
 }
 
-/// A request that can be spoilt in any place.
+/// A request with replaceable parts.
 #[derive(Clone)]
 pub struct Call {
     pub method: String,
@@ -56,7 +56,7 @@ pub struct Call {
     pub host: String,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    /// What `x-amz-content-sha256` says; nothing leaves the header away.
+    /// The value of `x-amz-content-sha256`; `None` omits the header.
     pub payload: Option<String>,
     pub time: DateTime<Utc>,
 }
@@ -82,7 +82,7 @@ impl Call {
         Self { payload: Some(hash(body.as_ref())), ..call }
     }
 
-    /// A request to a service that speaks JSON; `target` as in `Logs_20140328.CreateLogGroup`.
+    /// A request to a service of the JSON protocol; `target` as in `Logs_20140328.CreateLogGroup`.
     pub fn json(service: &str, target: &str, body: impl AsRef<[u8]>) -> Self {
         let call = Self::new(service, "POST", "/", body.as_ref());
         call.header("content-type", "application/x-amz-json-1.1").header("x-amz-target", target)
@@ -104,7 +104,7 @@ impl Call {
         self
     }
 
-    fn stamp(&self) -> String {
+    fn timestamp(&self) -> String {
         self.time.format("%Y%m%dT%H%M%SZ").to_string()
     }
 
@@ -131,9 +131,10 @@ impl Call {
             self.method,
             pairs.join("&"),
             self.host,
-            self.stamp()
+            self.timestamp()
         );
-        let to_sign = format!("AWS4-HMAC-SHA256\n{}\n{}\n{}", self.stamp(), self.scope(), hash(canonical.as_bytes()));
+        let to_sign =
+            format!("AWS4-HMAC-SHA256\n{}\n{}\n{}", self.timestamp(), self.scope(), hash(canonical.as_bytes()));
         calculate_signature(self.key(secret), to_sign.as_bytes())
     }
 
@@ -141,7 +142,7 @@ impl Call {
     pub fn chunk_signature(&self, secret: &str, previous: &str, content: &[u8]) -> String {
         let to_sign = format!(
             "AWS4-HMAC-SHA256-PAYLOAD\n{}\n{}\n{previous}\n{}\n{}",
-            self.stamp(),
+            self.timestamp(),
             self.scope(),
             hash(b""),
             hash(content)
@@ -149,7 +150,7 @@ impl Call {
         calculate_signature(self.key(secret), to_sign.as_bytes())
     }
 
-    /// What the Authorization header says.
+    /// The value of the Authorization header.
     pub fn authorization(&self, wire: &Wire) -> String {
         format!(
             "AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders=host;x-amz-date, Signature={}",
@@ -159,11 +160,11 @@ impl Call {
         )
     }
 
-    /// The head as it goes over the wire; without an Authorization header if that is nothing.
+    /// The encoded head; `None` omits the Authorization header.
     pub fn head(&self, authorization: Option<&str>) -> String {
         let mut head =
             format!("{} {} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.method, self.target, self.host);
-        head.push_str(&format!("x-amz-date: {}\r\n", self.stamp()));
+        head.push_str(&format!("x-amz-date: {}\r\n", self.timestamp()));
         if let Some(payload) = &self.payload {
             head.push_str(&format!("x-amz-content-sha256: {payload}\r\n"));
         }
@@ -195,58 +196,58 @@ impl Wire {
 
     pub fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).expect("the sandbox listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        stream.set_read_timeout(Some(READ_TIMEOUT)).expect("a socket");
         stream
     }
 
-    /// Sends a request, well signed, and reads its answer.
-    pub fn send(&self, call: &Call) -> Answer {
+    /// Sends a correctly signed request, and reads the response.
+    pub fn send(&self, call: &Call) -> Response {
         self.send_as(call, Some(&call.authorization(self)))
     }
 
-    /// The same with another Authorization header, or none.
-    pub fn send_as(&self, call: &Call, authorization: Option<&str>) -> Answer {
+    /// Sends a request with another Authorization header, or without one, and reads the response.
+    pub fn send_as(&self, call: &Call, authorization: Option<&str>) -> Response {
         let mut bytes = call.head(authorization).into_bytes();
         bytes.extend(&call.body);
         self.raw(&bytes)
     }
 
-    /// Sends bytes, and reads the answer.
-    pub fn raw(&self, bytes: &[u8]) -> Answer {
+    /// Sends bytes, and reads the response.
+    pub fn raw(&self, bytes: &[u8]) -> Response {
         let mut stream = self.connect();
-        // A server that has heard enough may hang up meanwhile.
+        // The server may close the connection before it has read everything.
         let _ = stream.write_all(bytes);
         read(&mut stream)
     }
 
-    /// Sends bytes, says that no more will come, and reads the answer if there is one.
-    pub fn hang_up_after(&self, bytes: &[u8]) -> Answer {
+    /// Sends bytes, shuts the connection down for writing, and reads the response, if any.
+    pub fn send_and_shut_down(&self, bytes: &[u8]) -> Response {
         let mut stream = self.connect();
         let _ = stream.write_all(bytes);
         let _ = stream.shutdown(Shutdown::Write);
         read(&mut stream)
     }
 
-    /// The sandbox still does what it should.
+    /// Checks that the sandbox still serves requests.
     #[track_caller]
-    pub fn stays_open(&self) {
-        let answer = self.send(&Call::query("sts", "Action=GetCallerIdentity&Version=2011-06-15"));
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        assert!(answer.body.contains("<Arn>"), "{}", answer.body);
+    pub fn assert_responsive(&self) {
+        let response = self.send(&Call::query("sts", "Action=GetCallerIdentity&Version=2011-06-15"));
+        assert_eq!(response.status, 200, "{}", response.body);
+        assert!(response.body.contains("<Arn>"), "{}", response.body);
     }
 }
 
-/// Reads an answer to its end. One that says that the sandbox has a bug fails the test at once.
+/// Reads a whole response. A report of a bug in the sandbox fails the test.
 #[track_caller]
-pub fn read(stream: &mut TcpStream) -> Answer {
+pub fn read(stream: &mut TcpStream) -> Response {
     let mut bytes = Vec::new();
-    // A connection that is reset has told what it had to tell.
+    // After a reset, the bytes received so far are the response.
     let _ = stream.read_to_end(&mut bytes);
     let text = String::from_utf8_lossy(&bytes);
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
     assert!(!body.contains("has a bug"), "{text}");
-    Answer { status, body: body.to_owned() }
+    Response { status, body: body.to_owned() }
 }
 
 pub fn hash(bytes: &[u8]) -> String {

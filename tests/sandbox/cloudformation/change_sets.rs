@@ -1,4 +1,4 @@
-//! Change sets: what would become of a stack, shown before it is done.
+//! Change sets: creation, description and execution.
 
 use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
 use aws_sdk_cloudformation::operation::create_change_set::builders::CreateChangeSetFluentBuilder;
@@ -23,7 +23,7 @@ fn set(cloud: &Cloud, name: &str, kind: ChangeSetType, template: &str) -> Create
     set.change_set_type(kind).template_body(template)
 }
 
-async fn worked_out(cloud: &Cloud, name: &str) -> DescribeChangeSetOutput {
+async fn wait_for_change_set(cloud: &Cloud, name: &str) -> DescribeChangeSetOutput {
     until("a change set", async || {
         let described = cloud.clients.cloudformation.describe_change_set().stack_name("sets").change_set_name(name);
         let described = described.send().await.expect("a change set");
@@ -35,7 +35,7 @@ async fn worked_out(cloud: &Cloud, name: &str) -> DescribeChangeSetOutput {
 
 async fn execute(cloud: &Cloud, name: &str) {
     let execute = cloud.clients.cloudformation.execute_change_set().stack_name("sets").change_set_name(name);
-    execute.send().await.expect("it is executed");
+    execute.send().await.expect("a started execution");
 }
 
 fn change<'a>(described: &'a DescribeChangeSetOutput, name: &str) -> &'a ResourceChange {
@@ -43,7 +43,7 @@ fn change<'a>(described: &'a DescribeChangeSetOutput, name: &str) -> &'a Resourc
     changes.find(|change| change.logical_resource_id() == Some(name)).expect("a change")
 }
 
-fn in_words(change: &ResourceChange) -> (String, Option<String>) {
+fn action_and_replacement(change: &ResourceChange) -> (String, Option<String>) {
     let action = change.action().map(|action| action.as_str().to_owned()).unwrap_or_default();
     (action, change.replacement().map(|replacement| replacement.as_str().to_owned()))
 }
@@ -54,31 +54,31 @@ async fn change_set_shows_changes_and_executes_them() {
     let extra = "  Extra: { Type: 'AWS::ECR::Repository' }";
     set(&cloud, "first", ChangeSetType::Create, &template("sets-one", 7, extra)).send().await.unwrap();
     assert_eq!(status_of(&cloud.stack("sets").await.unwrap()), "REVIEW_IN_PROGRESS");
-    let first = worked_out(&cloud, "first").await;
+    let first = wait_for_change_set(&cloud, "first").await;
     assert_eq!(first.execution_status().map(|status| status.as_str()), Some("AVAILABLE"));
     assert_eq!(first.changes().len(), 3);
-    assert_eq!(in_words(change(&first, "Bucket")), ("Add".to_owned(), None));
-    assert!(!cloud.has_bucket("sets-one").await, "it is only shown");
+    assert_eq!(action_and_replacement(change(&first, "Bucket")), ("Add".to_owned(), None));
+    assert!(!cloud.has_bucket("sets-one").await, "not created before execution");
     execute(&cloud, "first").await;
     cloud.comes_to("sets", "CREATE_COMPLETE").await;
 
     let more = "  More: { Type: 'AWS::S3::Bucket', Properties: { BucketName: sets-more } }";
     set(&cloud, "second", ChangeSetType::Update, &template("sets-two", 14, more)).send().await.unwrap();
-    let second = worked_out(&cloud, "second").await;
-    assert_eq!(in_words(change(&second, "Bucket")), ("Modify".to_owned(), Some("True".to_owned())));
-    assert_eq!(in_words(change(&second, "Log")), ("Modify".to_owned(), Some("False".to_owned())));
-    assert_eq!(in_words(change(&second, "Extra")).0, "Remove");
-    assert_eq!(in_words(change(&second, "More")).0, "Add");
+    let second = wait_for_change_set(&cloud, "second").await;
+    assert_eq!(action_and_replacement(change(&second, "Bucket")), ("Modify".to_owned(), Some("True".to_owned())));
+    assert_eq!(action_and_replacement(change(&second, "Log")), ("Modify".to_owned(), Some("False".to_owned())));
+    assert_eq!(action_and_replacement(change(&second, "Extra")).0, "Remove");
+    assert_eq!(action_and_replacement(change(&second, "More")).0, "Add");
     let bucket = change(&second, "Bucket");
     assert_eq!(bucket.physical_resource_id(), Some("sets-one"));
     let target = bucket.details()[0].target().unwrap();
     assert_eq!(target.name(), Some("BucketName"));
-    assert_eq!(target.requires_recreation().map(|word| word.as_str()), Some("Always"));
-    assert_eq!(bucket.details()[0].change_source().map(|word| word.as_str()), Some("DirectModification"));
+    assert_eq!(target.requires_recreation().map(|value| value.as_str()), Some("Always"));
+    assert_eq!(bucket.details()[0].change_source().map(|value| value.as_str()), Some("DirectModification"));
     execute(&cloud, "second").await;
     cloud.comes_to("sets", "UPDATE_COMPLETE").await;
     assert!(cloud.has_bucket("sets-two").await && cloud.has_bucket("sets-more").await);
-    let executed = worked_out(&cloud, "second").await;
+    let executed = wait_for_change_set(&cloud, "second").await;
     assert!(executed.execution_status().is_some_and(|status| status.as_str().starts_with("EXECUTE")));
     let again = cloud.clients.cloudformation.execute_change_set().stack_name("sets").change_set_name("second");
     assert_eq!(again.send().await.unwrap_err().code(), Some("InvalidChangeSetStatus"));
@@ -90,16 +90,16 @@ async fn change_set_without_changes_fails() {
     let template = template("sets-one", 7, "");
     cloud.created("sets", &template, "CREATE_COMPLETE").await;
     set(&cloud, "same", ChangeSetType::Update, &template).send().await.unwrap();
-    let same = worked_out(&cloud, "same").await;
+    let same = wait_for_change_set(&cloud, "same").await;
     assert_eq!(same.status().map(|status| status.as_str()), Some("FAILED"));
     assert!(same.status_reason().unwrap().contains("didn't contain changes"));
 }
 
 #[tokio::test]
-async fn a_stack_in_review_can_be_refused_and_leaves_nothing() {
+async fn stack_in_review_is_deleted_without_remains() {
     let cloud = Cloud::new();
     set(&cloud, "first", ChangeSetType::Create, &template("sets-one", 7, "")).send().await.unwrap();
-    worked_out(&cloud, "first").await;
+    wait_for_change_set(&cloud, "first").await;
     let delete = cloud.clients.cloudformation.delete_change_set().stack_name("sets").change_set_name("first");
     delete.send().await.unwrap();
     let missing = cloud.clients.cloudformation.describe_change_set().stack_name("sets").change_set_name("first");
@@ -109,35 +109,35 @@ async fn a_stack_in_review_can_be_refused_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_change_set_is_refused_where_it_cannot_be_made() {
+async fn change_set_is_rejected_for_wrong_stack_state_or_used_name() {
     let cloud = Cloud::new();
     let missing = set(&cloud, "s", ChangeSetType::Update, &template("b", 7, "")).send().await.unwrap_err();
     assert!(missing.message().unwrap().contains("does not exist"));
     cloud.created("sets", &template("sets-one", 7, ""), "CREATE_COMPLETE").await;
-    let there = set(&cloud, "s", ChangeSetType::Create, &template("b", 7, "")).send().await.unwrap_err();
-    assert!(there.message().unwrap().contains("already exists"));
+    let existing = set(&cloud, "s", ChangeSetType::Create, &template("b", 7, "")).send().await.unwrap_err();
+    assert!(existing.message().unwrap().contains("already exists"));
     set(&cloud, "s", ChangeSetType::Update, &template("c", 7, "")).send().await.unwrap();
-    let twice = set(&cloud, "s", ChangeSetType::Update, &template("d", 7, "")).send().await.unwrap_err();
-    assert_eq!(twice.code(), Some("AlreadyExistsException"));
+    let duplicate = set(&cloud, "s", ChangeSetType::Update, &template("d", 7, "")).send().await.unwrap_err();
+    assert_eq!(duplicate.code(), Some("AlreadyExistsException"));
 }
 
 #[tokio::test]
-async fn a_change_set_that_was_made_against_another_stack_is_obsolete() {
+async fn change_set_becomes_obsolete_after_stack_update() {
     let cloud = Cloud::new();
     let client = &cloud.clients.cloudformation;
     cloud.created("sets", &template("sets-one", 7, ""), "CREATE_COMPLETE").await;
     let stale = template("sets-one", 30, "");
     set(&cloud, "stale", ChangeSetType::Update, &stale).send().await.unwrap();
-    worked_out(&cloud, "stale").await;
-    // Meanwhile the stack is updated by itself.
+    wait_for_change_set(&cloud, "stale").await;
+    // Meanwhile the stack is updated without the change set.
     let extra = "  Extra: { Type: 'AWS::ECR::Repository' }";
     client.update_stack().stack_name("sets").template_body(template("sets-one", 7, extra)).send().await.unwrap();
     until("the update", async || (status_of(&cloud.stack("sets").await.unwrap()) == "UPDATE_COMPLETE").then_some(()))
         .await;
-    let described = worked_out(&cloud, "stale").await;
+    let described = wait_for_change_set(&cloud, "stale").await;
     assert_eq!(described.execution_status().map(|status| status.as_str()), Some("OBSOLETE"));
     let executed = client.execute_change_set().stack_name("sets").change_set_name("stale").send().await.unwrap_err();
     assert_eq!(executed.code(), Some("InvalidChangeSetStatus"));
     let resources = client.list_stack_resources().stack_name("sets").send().await.unwrap();
-    assert_eq!(resources.stack_resource_summaries().len(), 3, "nothing that was not shown was done");
+    assert_eq!(resources.stack_resource_summaries().len(), 3, "the obsolete change set has no effect");
 }

@@ -1,4 +1,4 @@
-//! Stacks that come to be, and go.
+//! Creation and deletion of stacks.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ Resources:
     Properties:
       BucketName: !Sub "${Prefix}-in"
       VersioningConfiguration: { Status: Enabled }
-  Unwanted:
+  Excluded:
     Type: AWS::S3::Bucket
     Condition: Never
   Log:
@@ -58,7 +58,7 @@ async fn stack_creates_and_deletes_its_resources() {
     assert_eq!((group.log_group_name(), group.retention_in_days()), (Some("/pics-in/log"), Some(7)));
     let policy = cloud.clients.iam.get_role_policy().role_name("pics-role").policy_name("read").send().await.unwrap();
     assert!(policy.policy_document().contains("pics-in"), "{}", policy.policy_document());
-    assert_eq!(cloud.resources("pictures").await.len(), 4, "what a condition leaves out is not there");
+    assert_eq!(cloud.resources("pictures").await.len(), 4, "a resource with a false condition is not created");
 
     cloud.deleted("pictures", "DELETE_COMPLETE").await;
     assert!(!cloud.has_bucket("pics-in").await && !cloud.has_log_group("/pics-in/log").await);
@@ -69,10 +69,11 @@ async fn stack_creates_and_deletes_its_resources() {
 async fn events_match_cloudformation() {
     let cloud = Cloud::new();
     cloud.created("pictures", PICTURES, "CREATE_COMPLETE").await;
-    let story = cloud.story("pictures").await;
-    assert_eq!(story[0], "pictures CREATE_IN_PROGRESS: User Initiated");
-    assert_eq!(story[story.len() - 1], "pictures CREATE_COMPLETE");
-    let of_bucket: Vec<&str> = story.iter().map(String::as_str).filter(|line| line.starts_with("Bucket ")).collect();
+    let event_lines = cloud.story("pictures").await;
+    assert_eq!(event_lines[0], "pictures CREATE_IN_PROGRESS: User Initiated");
+    assert_eq!(event_lines[event_lines.len() - 1], "pictures CREATE_COMPLETE");
+    let of_bucket: Vec<&str> =
+        event_lines.iter().map(String::as_str).filter(|line| line.starts_with("Bucket ")).collect();
     assert_eq!(
         of_bucket,
         [
@@ -82,20 +83,22 @@ async fn events_match_cloudformation() {
             "Bucket CREATE_COMPLETE",
         ]
     );
-    // What speaks of the bucket waits until it is configured, and what does not goes side by side with it.
+    // Dependents wait for the bucket's configuration; independent resources are created in parallel.
     assert!(
-        place(&story, "Bucket CREATE_IN_PROGRESS CONFIGURATION_COMPLETE") < place(&story, "Log CREATE_IN_PROGRESS")
+        place(&event_lines, "Bucket CREATE_IN_PROGRESS CONFIGURATION_COMPLETE")
+            < place(&event_lines, "Log CREATE_IN_PROGRESS")
     );
-    assert!(place(&story, "Repository CREATE_IN_PROGRESS") < place(&story, "Bucket CREATE_COMPLETE"));
+    assert!(place(&event_lines, "Repository CREATE_IN_PROGRESS") < place(&event_lines, "Bucket CREATE_COMPLETE"));
     let events = cloud.events("pictures").await;
-    let begun = events.iter().find(|event| event.logical_resource_id() == Some("Bucket")).unwrap();
-    assert_eq!(begun.physical_resource_id().unwrap_or_default(), "");
-    assert!(begun.resource_properties().unwrap_or_default().is_empty() || begun.resource_properties().is_some());
-    let configured = story.iter().filter(|line| line.starts_with("pictures CREATE_IN_PROGRESS CONFIGURATION_COMPLETE"));
-    assert!(configured.count() <= 1, "{story:#?}");
+    let started = events.iter().find(|event| event.logical_resource_id() == Some("Bucket")).unwrap();
+    assert_eq!(started.physical_resource_id().unwrap_or_default(), "");
+    assert!(started.resource_properties().unwrap_or_default().is_empty() || started.resource_properties().is_some());
+    let configured =
+        event_lines.iter().filter(|line| line.starts_with("pictures CREATE_IN_PROGRESS CONFIGURATION_COMPLETE"));
+    assert!(configured.count() <= 1, "{event_lines:#?}");
 }
 
-/// The first call of each hangs for a while: if one waited for the other, the second would not have begun by then.
+/// The first call of each resource hangs, so resources created one after another would not all start.
 #[tokio::test]
 async fn independent_resources_are_created_in_parallel() {
     let hang = |operation: &str| json!({ "service": "*", "operation": operation, "times": 1, "kind": "hang" });
@@ -107,18 +110,19 @@ Resources:
   C: { Type: 'AWS::Logs::LogGroup', Properties: { LogGroupName: side-c } }
 ";
     cloud.create("side", template).send().await.unwrap();
-    let begun = |story: &[String]| story.iter().filter(|line| line.ends_with("CREATE_IN_PROGRESS")).count();
-    thumbctl_test_support::until("all three to be under way", async || {
-        (begun(&cloud.story("side").await) == 3).then_some(())
+    let started =
+        |event_lines: &[String]| event_lines.iter().filter(|line| line.ends_with("CREATE_IN_PROGRESS")).count();
+    thumbctl_test_support::until("three creations in progress", async || {
+        (started(&cloud.story("side").await) == 3).then_some(())
     })
     .await;
-    // The API answers meanwhile, and a stack that is being made can be deleted.
+    // The API responds meanwhile, and a stack can be deleted during its creation.
     cloud.deleted("side", "DELETE_COMPLETE").await;
     assert!(!cloud.has_bucket("side-a").await && !cloud.has_log_group("side-c").await);
 }
 
 #[tokio::test]
-async fn stack_tags_are_on_the_resources_and_only_cloudformations_are_kept_from_others() {
+async fn stack_tags_are_applied_and_aws_tags_are_read_only() {
     let cloud = Cloud::new();
     let tag = aws_sdk_cloudformation::types::Tag::builder().key("team").value("blue").build();
     let id = cloud.create("pictures", PICTURES).tags(tag).send().await.unwrap().stack_id.unwrap();
@@ -143,18 +147,18 @@ async fn stack_tags_are_on_the_resources_and_only_cloudformations_are_kept_from_
     let tags = clients.iam.list_role_tags().role_name("pics-role").send().await.unwrap();
     let tags: BTreeMap<_, _> = tags.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
     assert_eq!(tags, expected("Role"));
-    let own = "aws:cloudformation:stack-name";
-    assert!(clients.logs.untag_resource().resource_arn(&arn).tag_keys(own).send().await.is_err());
-    assert!(clients.logs.tag_resource().resource_arn(&arn).tags(own, "x").send().await.is_err());
+    let reserved_key = "aws:cloudformation:stack-name";
+    assert!(clients.logs.untag_resource().resource_arn(&arn).tag_keys(reserved_key).send().await.is_err());
+    assert!(clients.logs.tag_resource().resource_arn(&arn).tags(reserved_key, "x").send().await.is_err());
     let repository = clients.ecr.describe_repositories().send().await.unwrap().repositories()[0].clone();
     let arn = repository.repository_arn().unwrap();
-    assert!(clients.ecr.untag_resource().resource_arn(arn).tag_keys(own).send().await.is_err());
+    assert!(clients.ecr.untag_resource().resource_arn(arn).tag_keys(reserved_key).send().await.is_err());
     let tags = clients.ecr.list_tags_for_resource().resource_arn(arn).send().await.unwrap();
     assert_eq!(tags.tags().len(), 4);
 }
 
 #[tokio::test]
-async fn a_stack_of_two_hundred_events_is_paged() {
+async fn stack_events_are_paginated() {
     let cloud = Cloud::new();
     let mut template = "Resources:\n".to_owned();
     for number in 0..55 {
@@ -176,10 +180,10 @@ async fn a_stack_of_two_hundred_events_is_paged() {
 }
 
 #[tokio::test]
-async fn the_same_request_twice_is_one() {
+async fn repeated_request_token_creates_one_stack() {
     let cloud = Cloud::new();
-    let ask = || cloud.create("pictures", PICTURES).client_request_token("once").send();
-    let (first, again) = (ask().await.unwrap(), ask().await.unwrap());
+    let create = || cloud.create("pictures", PICTURES).client_request_token("once").send();
+    let (first, again) = (create().await.unwrap(), create().await.unwrap());
     assert_eq!(first.stack_id(), again.stack_id());
     cloud.comes_to("pictures", "CREATE_COMPLETE").await;
     assert!(cloud.events("pictures").await.iter().all(|event| event.client_request_token() == Some("once")));

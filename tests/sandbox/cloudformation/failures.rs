@@ -1,11 +1,11 @@
-//! Resources that cannot be made.
+//! Failures of resource creation and deletion.
 
 use aws_sdk_cloudformation::types::OnFailure;
 use serde_json::json;
 
 use thumbctl_test_support::cloudformation::{Cloud, place, refused};
 
-const TWO: &str = "
+const DEPENDENT_RESOURCES: &str = "
 Resources:
   Good: { Type: 'AWS::S3::Bucket', Properties: { BucketName: fails-good } }
   Bad: { Type: 'AWS::Logs::LogGroup', DependsOn: Good, Properties: { LogGroupName: fails-bad } }
@@ -13,24 +13,24 @@ Resources:
 ";
 
 #[tokio::test]
-async fn a_failed_resource_rolls_the_stack_back_and_leaves_nothing() {
+async fn failed_resource_rolls_stack_back() {
     let cloud = Cloud::with_faults(&[refused("logs", "CreateLogGroup", "fails-bad", 1)]);
-    cloud.created("fails", TWO, "ROLLBACK_COMPLETE").await;
+    cloud.created("fails", DEPENDENT_RESOURCES, "ROLLBACK_COMPLETE").await;
     assert!(!cloud.has_bucket("fails-good").await);
-    let story = cloud.story("fails").await;
-    let failed = &story[place(&story, "Bad CREATE_FAILED")];
+    let event_lines = cloud.story("fails").await;
+    let failed = &event_lines[place(&event_lines, "Bad CREATE_FAILED")];
     assert!(failed.contains("not allowed here") && failed.contains("HandlerErrorCode: AccessDenied"), "{failed}");
-    let rollback = &story[place(&story, "fails ROLLBACK_IN_PROGRESS")];
+    let rollback = &event_lines[place(&event_lines, "fails ROLLBACK_IN_PROGRESS")];
     assert!(
         rollback.ends_with("The following resource(s) failed to create: [Bad]. Rollback requested by user."),
         "{rollback}"
     );
-    assert!(!story.iter().any(|line| line.starts_with("Later")), "{story:#?}");
-    assert!(place(&story, "Good DELETE_COMPLETE") < place(&story, "fails ROLLBACK_COMPLETE"));
-    // What is left is a name, which has to be deleted before it can be used again.
-    assert!(cloud.create("fails", TWO).send().await.is_err());
+    assert!(!event_lines.iter().any(|line| line.starts_with("Later")), "{event_lines:#?}");
+    assert!(place(&event_lines, "Good DELETE_COMPLETE") < place(&event_lines, "fails ROLLBACK_COMPLETE"));
+    // The rolled back stack must be deleted before its name can be reused.
+    assert!(cloud.create("fails", DEPENDENT_RESOURCES).send().await.is_err());
     cloud.deleted("fails", "DELETE_COMPLETE").await;
-    cloud.created("fails", TWO, "CREATE_COMPLETE").await;
+    cloud.created("fails", DEPENDENT_RESOURCES, "CREATE_COMPLETE").await;
 }
 
 #[tokio::test]
@@ -45,9 +45,12 @@ Resources:
   Bad: { Type: 'AWS::Logs::LogGroup', Properties: { LogGroupName: bad } }
 ";
     cloud.created("cancels", template, "ROLLBACK_COMPLETE").await;
-    let story = cloud.story("cancels").await;
-    assert!(place(&story, "Bad CREATE_FAILED") < place(&story, "Slow CREATE_FAILED: Resource creation cancelled"));
-    let rollback = &story[place(&story, "cancels ROLLBACK_IN_PROGRESS")];
+    let event_lines = cloud.story("cancels").await;
+    assert!(
+        place(&event_lines, "Bad CREATE_FAILED")
+            < place(&event_lines, "Slow CREATE_FAILED: Resource creation cancelled")
+    );
+    let rollback = &event_lines[place(&event_lines, "cancels ROLLBACK_IN_PROGRESS")];
     assert!(rollback.contains("failed to create: [Bad, Slow]"), "{rollback}");
 }
 
@@ -68,45 +71,52 @@ Resources:
     cloud.created("passing", passing, "CREATE_COMPLETE").await;
     let lasting = "Resources: { A: { Type: 'AWS::ECR::Repository', Properties: { RepositoryName: lasting } } }";
     cloud.created("lasting", lasting, "ROLLBACK_COMPLETE").await;
-    let story = cloud.story("lasting").await;
-    let failed = &story[place(&story, "A CREATE_FAILED")];
+    let event_lines = cloud.story("lasting").await;
+    let failed = &event_lines[place(&event_lines, "A CREATE_FAILED")];
     assert!(failed.contains("HandlerErrorCode: Throttling"), "{failed}");
 }
 
 #[tokio::test]
 async fn on_failure_do_nothing_keeps_and_delete_removes_the_stack() {
     let cloud = Cloud::with_faults(&[refused("logs", "CreateLogGroup", "fails-bad", 2)]);
-    cloud.create("kept", TWO).on_failure(OnFailure::DoNothing).send().await.unwrap();
+    cloud.create("kept", DEPENDENT_RESOURCES).on_failure(OnFailure::DoNothing).send().await.unwrap();
     cloud.comes_to("kept", "CREATE_FAILED").await;
     assert!(cloud.has_bucket("fails-good").await);
     cloud.deleted("kept", "DELETE_COMPLETE").await;
     assert!(!cloud.has_bucket("fails-good").await);
-    let id = cloud.create("gone", TWO).on_failure(OnFailure::Delete).send().await.unwrap().stack_id.unwrap();
+    let id = cloud
+        .create("removed", DEPENDENT_RESOURCES)
+        .on_failure(OnFailure::Delete)
+        .send()
+        .await
+        .unwrap()
+        .stack_id
+        .unwrap();
     cloud.comes_to(&id, "DELETE_COMPLETE").await;
-    assert!(cloud.stack("gone").await.is_none() && !cloud.has_bucket("fails-good").await);
+    assert!(cloud.stack("removed").await.is_none() && !cloud.has_bucket("fails-good").await);
 }
 
 #[tokio::test]
-async fn foreign_resources_are_neither_adopted_nor_deleted() {
+async fn existing_resources_are_neither_imported_nor_deleted() {
     let cloud = Cloud::new();
     cloud.clients.s3.create_bucket().bucket("fails-good").send().await.unwrap();
-    cloud.created("greedy", TWO, "ROLLBACK_COMPLETE").await;
-    let story = cloud.story("greedy").await;
-    let failed = &story[place(&story, "Good CREATE_FAILED")];
+    cloud.created("conflict", DEPENDENT_RESOURCES, "ROLLBACK_COMPLETE").await;
+    let event_lines = cloud.story("conflict").await;
+    let failed = &event_lines[place(&event_lines, "Good CREATE_FAILED")];
     assert!(failed.contains("fails-good already exists") && failed.contains("AlreadyExists"), "{failed}");
     assert!(cloud.has_bucket("fails-good").await);
 }
 
 #[tokio::test]
-async fn a_stack_that_cannot_be_deleted_says_why_and_can_be_deleted_later() {
+async fn failed_deletion_reports_reason_and_can_be_retried() {
     let cloud = Cloud::new();
-    cloud.created("full", TWO, "CREATE_COMPLETE").await;
+    cloud.created("full", DEPENDENT_RESOURCES, "CREATE_COMPLETE").await;
     let s3 = &cloud.clients.s3;
     s3.put_object().bucket("fails-good").key("a").body(b"x".to_vec().into()).send().await.unwrap();
     let stack = cloud.deleted("full", "DELETE_FAILED").await;
     let reason = stack.stack_status_reason().unwrap();
     assert!(reason.contains("The following resource(s) failed to delete: [Good]"), "{reason}");
-    // What stood on it is gone already; it can be left behind, or emptied.
+    // Its dependents are deleted already; the bucket can be retained, or emptied.
     assert!(!cloud.has_log_group("fails-bad").await);
     let delete = cloud.clients.cloudformation.delete_stack().stack_name("full").retain_resources("Good");
     delete.send().await.unwrap();
@@ -144,8 +154,8 @@ Resources:
     assert!(limited.create_stack().stack_name("other").template_body(template).send().await.is_err());
     limited.create_stack().stack_name("own").template_body(template).send().await.unwrap();
     cloud.comes_to("own", "ROLLBACK_COMPLETE").await;
-    let story = cloud.story("own").await;
-    let failed = &story[place(&story, "Bucket CREATE_FAILED")];
+    let event_lines = cloud.story("own").await;
+    let failed = &event_lines[place(&event_lines, "Bucket CREATE_FAILED")];
     assert!(failed.contains("AccessDenied"), "{failed}");
-    place(&story, "Log CREATE_COMPLETE");
+    place(&event_lines, "Log CREATE_COMPLETE");
 }

@@ -1,4 +1,4 @@
-//! Sandboxes that are killed in the middle: the next one goes on.
+//! Resumption of stack operations after a kill or a shutdown of the sandbox.
 
 use serde_json::{Value, json};
 use thumbctl_sandbox::{StateChange, change_state};
@@ -6,8 +6,8 @@ use thumbctl_sandbox::{StateChange, change_state};
 use thumbctl_test_support::cloudformation::{Cloud, place};
 use thumbctl_test_support::until;
 
-/// Every kind that is made by more than one call, and one that waits for another.
-const ALL: &str = "
+/// Every resource type that requires several calls, with dependencies.
+const ALL_RESOURCES: &str = "
 Resources:
   Bucket:
     Type: AWS::S3::Bucket
@@ -57,19 +57,19 @@ fn hang(service: &str, operation: &str) -> Value {
     json!({ "service": service, "operation": operation, "kind": "hang" })
 }
 
-/// A little time for each call that makes something, so that there is a middle.
+/// A delay for each call, so that an operation can be interrupted.
 fn slow() -> Vec<Value> {
     let of = |service: &&str| json!({ "service": service, "kind": "delay", "delay_ms": 15 });
     ["s3", "logs", "ecr", "iam", "lambda"].iter().map(of).collect()
 }
 
-/// Everything is there once, and can be taken away.
-async fn is_whole(cloud: &Cloud, stack: &str) {
-    let story = cloud.story(stack).await;
+/// Checks that each resource was created once, and that the stack can be deleted.
+async fn assert_complete_and_deletable(cloud: &Cloud, stack: &str) {
+    let event_lines = cloud.story(stack).await;
     for resource in cloud.resources(stack).await {
         let name = resource.logical_resource_id().unwrap_or_default();
-        let complete = story.iter().filter(|line| **line == format!("{name} CREATE_COMPLETE")).count();
-        assert_eq!(complete, 1, "{name} {story:#?}");
+        let complete = event_lines.iter().filter(|line| **line == format!("{name} CREATE_COMPLETE")).count();
+        assert_eq!(complete, 1, "{name} {event_lines:#?}");
     }
     assert_eq!(cloud.resources(stack).await.len(), 8);
     let versioning = cloud.clients.s3.get_bucket_versioning().bucket("killed").send().await.unwrap();
@@ -78,10 +78,10 @@ async fn is_whole(cloud: &Cloud, stack: &str) {
     assert_eq!(tags.tag_set().len(), 3);
     let policies = cloud.clients.iam.list_role_policies().role_name("killed").send().await.unwrap();
     assert_eq!(policies.policy_names().len(), 1);
-    is_nothing_after_deletion(cloud, stack).await;
+    assert_deletion_is_complete(cloud, stack).await;
 }
 
-async fn is_nothing_after_deletion(cloud: &Cloud, stack: &str) {
+async fn assert_deletion_is_complete(cloud: &Cloud, stack: &str) {
     cloud.deleted(stack, "DELETE_COMPLETE").await;
     assert!(
         !cloud.has_bucket("killed").await && !cloud.has_log_group("killed").await && !cloud.has_role("killed").await
@@ -96,15 +96,15 @@ async fn is_nothing_after_deletion(cloud: &Cloud, stack: &str) {
 async fn killed_sandbox_resumes_stack_operations() {
     for events in [1, 4, 9, 14, 19, 24, 29] {
         let cloud = Cloud::with_faults(&slow());
-        cloud.create("all", ALL).send().await.unwrap();
+        cloud.create("all", ALL_RESOURCES).send().await.unwrap();
         until("some events", async || (cloud.events("all").await.len() >= events).then_some(())).await;
         let cloud = cloud.killed();
         cloud.comes_to("all", "CREATE_COMPLETE").await;
-        is_whole(&cloud, "all").await;
+        assert_complete_and_deletable(&cloud, "all").await;
     }
 }
 
-/// The first call of each is answered, and the second never is.
+/// The first call of each resource returns, the second hangs.
 #[tokio::test]
 async fn unconfirmed_creation_is_resumed_without_conflict() {
     let cloud = Cloud::with_faults(&[
@@ -113,24 +113,24 @@ async fn unconfirmed_creation_is_resumed_without_conflict() {
         hang("ecr", "PutLifecyclePolicy"),
         hang("iam", "PutRolePolicy"),
     ]);
-    cloud.create("all", ALL).send().await.unwrap();
-    until("the first halves", async || {
-        let there = cloud.has_bucket("killed").await && cloud.has_log_group("killed").await;
+    cloud.create("all", ALL_RESOURCES).send().await.unwrap();
+    until("the first calls", async || {
+        let exist = cloud.has_bucket("killed").await && cloud.has_log_group("killed").await;
         let repositories = cloud.clients.ecr.describe_repositories().send().await.unwrap();
-        (there && cloud.has_role("killed").await && !repositories.repositories().is_empty()).then_some(())
+        (exist && cloud.has_role("killed").await && !repositories.repositories().is_empty()).then_some(())
     })
     .await;
     let cloud = cloud.killed();
     cloud.comes_to("all", "CREATE_COMPLETE").await;
-    is_whole(&cloud, "all").await;
+    assert_complete_and_deletable(&cloud, "all").await;
 }
 
 #[tokio::test]
 async fn rollback_deletion_and_update_are_resumed() {
-    let refused =
+    let fault =
         json!({ "service": "lambda", "operation": "CreateFunction", "kind": "error", "status": 400, "code": "Bad" });
-    let cloud = Cloud::with_faults(&[refused, hang("iam", "DeleteRole")]);
-    cloud.create("all", ALL).send().await.unwrap();
+    let cloud = Cloud::with_faults(&[fault, hang("iam", "DeleteRole")]);
+    cloud.create("all", ALL_RESOURCES).send().await.unwrap();
     until("the rollback", async || {
         cloud.story("all").await.iter().any(|line| line.starts_with("Role DELETE_IN_PROGRESS")).then_some(())
     })
@@ -156,42 +156,42 @@ async fn rollback_deletion_and_update_are_resumed() {
     let cloud = cloud.killed();
     cloud.comes_to("log", "UPDATE_COMPLETE").await;
     assert!(cloud.has_log_group("two").await && !cloud.has_log_group("one").await);
-    let story = cloud.story("log").await;
-    assert!(place(&story, "L DELETE_COMPLETE") < story.len() - 1, "{story:#?}");
+    let event_lines = cloud.story("log").await;
+    assert!(place(&event_lines, "L DELETE_COMPLETE") < event_lines.len() - 1, "{event_lines:#?}");
 }
 
 #[tokio::test]
-async fn state_saved_during_an_operation_is_resumed_by_both() {
+async fn saved_and_original_state_both_resume_operation() {
     let cloud = Cloud::with_faults(&slow());
-    cloud.create("all", ALL).send().await.unwrap();
+    cloud.create("all", ALL_RESOURCES).send().await.unwrap();
     until("some events", async || (cloud.events("all").await.len() >= 6).then_some(())).await;
     let copy = tempfile::tempdir().unwrap();
     let to = StateChange::SaveTo(copy.path().join("data"));
     change_state(&cloud.dir.path().join("data"), to).await.unwrap();
     cloud.comes_to("all", "CREATE_COMPLETE").await;
-    is_whole(&cloud, "all").await;
+    assert_complete_and_deletable(&cloud, "all").await;
     let cloud = Cloud::again(copy, &[]);
     cloud.comes_to("all", "CREATE_COMPLETE").await;
-    is_whole(&cloud, "all").await;
+    assert_complete_and_deletable(&cloud, "all").await;
 }
 
 #[tokio::test]
 async fn operation_is_resumed_after_a_shutdown() {
     let cloud = Cloud::with_faults(&slow());
-    cloud.create("all", ALL).send().await.unwrap();
+    cloud.create("all", ALL_RESOURCES).send().await.unwrap();
     until("some events", async || (cloud.events("all").await.len() >= 6).then_some(())).await;
-    // Ctrl-C: what is under way is finished or left, and kept.
+    // Ctrl-C: the state of running operations is saved.
     let Cloud { sandbox, dir, .. } = cloud;
     let ended = sandbox.interrupt();
     assert!(!ended.stderr.contains("panicked"), "{ended}");
     let cloud = Cloud::again(dir, &[]);
     cloud.comes_to("all", "CREATE_COMPLETE").await;
-    is_whole(&cloud, "all").await;
+    assert_complete_and_deletable(&cloud, "all").await;
 }
 
-/// An update that replaces, changes in place and fails at last: back it goes, whenever the sandbox is killed.
+/// An update that replaces, modifies in place and then fails is rolled back, at whichever event the sandbox is killed.
 #[tokio::test]
-async fn killed_update_or_rollback_reaches_its_end() {
+async fn killed_update_or_rollback_is_resumed() {
     let template = |bucket: &str, days: u32, rest: &str| {
         format!(
             "

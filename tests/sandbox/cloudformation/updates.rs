@@ -1,11 +1,11 @@
-//! Stacks that change.
+//! Stack updates.
 
 use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
 use aws_sdk_cloudformation::types::Tag;
 
 use thumbctl_test_support::cloudformation::{Cloud, place, refused};
 
-/// Buckets and a log group; `names` are the buckets', and `days` the log group's.
+/// A template with bucket `one`, a log group with a retention of `days` days, and the resources `rest`.
 fn template(one: &str, days: u32, rest: &str) -> String {
     format!(
         "
@@ -29,7 +29,7 @@ fn output(stack: &aws_sdk_cloudformation::types::Stack) -> &str {
 }
 
 #[tokio::test]
-async fn an_update_changes_in_place_and_replaces_where_it_must() {
+async fn update_modifies_in_place_or_replaces() {
     let cloud = Cloud::new();
     cloud.created("upd", &template("upd-one", 7, ""), "CREATE_COMPLETE").await;
     let extra = "  Extra: { Type: 'AWS::ECR::Repository', Properties: { RepositoryName: extra } }";
@@ -37,12 +37,15 @@ async fn an_update_changes_in_place_and_replaces_where_it_must() {
     assert_eq!(days(&cloud).await, Some(14));
     assert_eq!(output(&stack), "upd-two");
     assert!(cloud.has_bucket("upd-two").await && !cloud.has_bucket("upd-one").await);
-    let story = cloud.story("upd").await;
+    let event_lines = cloud.story("upd").await;
     let replaced = "One UPDATE_IN_PROGRESS: Requested update requires the creation of a new physical resource";
-    let cleanup = place(&story, "upd UPDATE_COMPLETE_CLEANUP_IN_PROGRESS");
-    assert!(place(&story, replaced) < cleanup && cleanup < place(&story, "One DELETE_COMPLETE"), "{story:#?}");
-    place(&story, "Extra CREATE_COMPLETE");
-    // What the template no longer has goes.
+    let cleanup = place(&event_lines, "upd UPDATE_COMPLETE_CLEANUP_IN_PROGRESS");
+    assert!(
+        place(&event_lines, replaced) < cleanup && cleanup < place(&event_lines, "One DELETE_COMPLETE"),
+        "{event_lines:#?}"
+    );
+    place(&event_lines, "Extra CREATE_COMPLETE");
+    // A resource that was removed from the template is deleted.
     cloud.updated("upd", &template("upd-two", 14, ""), "UPDATE_COMPLETE").await;
     assert!(cloud.clients.ecr.describe_repositories().repository_names("extra").send().await.is_err());
     let again = cloud.clients.cloudformation.update_stack().stack_name("upd");
@@ -51,7 +54,7 @@ async fn an_update_changes_in_place_and_replaces_where_it_must() {
 }
 
 #[tokio::test]
-async fn a_failed_update_goes_back_and_leaves_nothing_of_it() {
+async fn failed_update_is_rolled_back() {
     let cloud = Cloud::with_faults(&[refused("ecr", "CreateRepository", "", 1)]);
     cloud.created("upd", &template("upd-one", 7, ""), "CREATE_COMPLETE").await;
     let extra = "  Extra: { Type: 'AWS::ECR::Repository', DependsOn: [One, Log] }";
@@ -60,17 +63,17 @@ async fn a_failed_update_goes_back_and_leaves_nothing_of_it() {
     assert!(cloud.has_bucket("upd-one").await && !cloud.has_bucket("upd-two").await);
     assert_eq!(cloud.physical_id("upd", "One").await, "upd-one");
     assert_eq!(cloud.resources("upd").await.len(), 2);
-    let story = cloud.story("upd").await;
-    let back = &story[place(&story, "upd UPDATE_ROLLBACK_IN_PROGRESS")];
-    assert!(back.contains("The following resource(s) failed to create: [Extra]."), "{back}");
-    // It can be updated again from there.
+    let event_lines = cloud.story("upd").await;
+    let rollback = &event_lines[place(&event_lines, "upd UPDATE_ROLLBACK_IN_PROGRESS")];
+    assert!(rollback.contains("The following resource(s) failed to create: [Extra]."), "{rollback}");
+    // The stack can be updated again.
     cloud.updated("upd", &template("upd-two", 14, extra), "UPDATE_COMPLETE").await;
     cloud.deleted("upd", "DELETE_COMPLETE").await;
     assert!(!cloud.has_bucket("upd-two").await);
 }
 
 #[tokio::test]
-async fn a_replacement_under_the_same_name_is_refused() {
+async fn replacement_with_same_name_fails() {
     let cloud = Cloud::new();
     let repository = |encryption: &str| {
         format!(
@@ -80,15 +83,15 @@ async fn a_replacement_under_the_same_name_is_refused() {
     };
     cloud.created("same", &repository("AES256"), "CREATE_COMPLETE").await;
     cloud.updated("same", &repository("KMS"), "UPDATE_ROLLBACK_COMPLETE").await;
-    let story = cloud.story("same").await;
-    let failed = &story[place(&story, "R UPDATE_FAILED")];
-    let words = "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename same";
-    assert!(failed.contains(words), "{failed}");
+    let event_lines = cloud.story("same").await;
+    let failed = &event_lines[place(&event_lines, "R UPDATE_FAILED")];
+    let expected = "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename same";
+    assert!(failed.contains(expected), "{failed}");
     assert!(cloud.clients.ecr.describe_repositories().repository_names("same").send().await.is_ok());
 }
 
 #[tokio::test]
-async fn deletion_policy_retain_keeps_in_updates_and_deletions() {
+async fn deletion_policy_retain_applies_to_updates_and_deletions() {
     let cloud = Cloud::new();
     let kept = |name: &str, policy: &str| {
         format!(
@@ -107,7 +110,7 @@ async fn deletion_policy_retain_keeps_in_updates_and_deletions() {
 }
 
 #[tokio::test]
-async fn update_replace_policy_keeps_the_old_one() {
+async fn update_replace_policy_retains_old_resource() {
     let cloud = Cloud::new();
     let template = |name: &str| {
         format!(
@@ -121,7 +124,7 @@ async fn update_replace_policy_keeps_the_old_one() {
 }
 
 #[tokio::test]
-async fn retain_except_on_create_goes_with_the_operation_that_made_it() {
+async fn retain_except_on_create_deletes_after_failed_creation() {
     let cloud = Cloud::with_faults(&[refused("logs", "CreateLogGroup", "", 1)]);
     let template = |policy: &str| {
         format!(
@@ -140,13 +143,13 @@ Resources:
 }
 
 #[tokio::test]
-async fn a_condition_that_no_longer_holds_takes_its_resource_away() {
+async fn resource_is_deleted_when_its_condition_turns_false() {
     let cloud = Cloud::new();
     let template = "
 Parameters: { With: { Type: String, Default: 'yes' } }
-Conditions: { Wanted: !Equals [!Ref With, 'yes'] }
+Conditions: { IsEnabled: !Equals [!Ref With, 'yes'] }
 Resources:
-  A: { Type: 'AWS::S3::Bucket', Condition: Wanted, Properties: { BucketName: conditional } }
+  A: { Type: 'AWS::S3::Bucket', Condition: IsEnabled, Properties: { BucketName: conditional } }
   B: { Type: 'AWS::Logs::LogGroup', Properties: { LogGroupName: always } }
 ";
     cloud.created("cond", template, "CREATE_COMPLETE").await;
@@ -158,7 +161,7 @@ Resources:
 }
 
 #[tokio::test]
-async fn failed_cleanup_is_reported_and_leaves_the_stack() {
+async fn failed_cleanup_is_reported_and_update_completes() {
     let cloud = Cloud::new();
     cloud.created("upd", &template("upd-one", 7, ""), "CREATE_COMPLETE").await;
     let object = cloud.clients.s3.put_object().bucket("upd-one").key("a").body(b"x".to_vec().into());
@@ -171,7 +174,7 @@ async fn failed_cleanup_is_reported_and_leaves_the_stack() {
 }
 
 #[tokio::test]
-async fn a_change_of_the_stacks_tags_reaches_its_resources() {
+async fn stack_tag_update_is_applied_to_resources() {
     let cloud = Cloud::new();
     let tag = |key: &str| Tag::builder().key(key).value("x").build();
     cloud.create("upd", &template("upd-one", 7, "")).tags(tag("old")).send().await.unwrap();
@@ -189,7 +192,7 @@ async fn a_change_of_the_stacks_tags_reaches_its_resources() {
 }
 
 #[tokio::test]
-async fn a_name_is_exported_once() {
+async fn export_name_is_unique() {
     let cloud = Cloud::new();
     let template = |bucket: &str| {
         format!(
@@ -201,7 +204,7 @@ Outputs: {{ O: {{ Value: x, Export: {{ Name: shared }} }} }}
     };
     cloud.created("first", &template("export-a"), "CREATE_COMPLETE").await;
     cloud.created("second", &template("export-b"), "ROLLBACK_COMPLETE").await;
-    let story = cloud.story("second").await;
-    let said = &story[place(&story, "second ROLLBACK_IN_PROGRESS")];
-    assert!(said.contains("Export with name shared is already exported by stack first"), "{said}");
+    let event_lines = cloud.story("second").await;
+    let reason = &event_lines[place(&event_lines, "second ROLLBACK_IN_PROGRESS")];
+    assert!(reason.contains("Export with name shared is already exported by stack first"), "{reason}");
 }

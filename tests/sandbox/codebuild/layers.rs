@@ -1,4 +1,4 @@
-//! Layers and images, as docker's client brings them.
+//! Layers and images, uploaded as by the Docker client.
 
 use aws_sdk_ecr::types::ImageIdentifier;
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
@@ -14,14 +14,14 @@ async fn layers_are_uploaded_in_parts_and_verified() {
     let dir = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::on(dir.path());
     let ecr = sandbox.clients_in(REGION).ecr;
-    let made = ecr.create_repository().repository_name("team/parts").send().await.unwrap();
+    let created = ecr.create_repository().repository_name("team/parts").send().await.unwrap();
     assert_eq!(
-        made.repository().unwrap().repository_uri(),
+        created.repository().unwrap().repository_uri(),
         Some("000000000000.dkr.ecr.eu-west-1.amazonaws.com/team/parts")
     );
     let upload = async || {
-        let begun = ecr.initiate_layer_upload().repository_name("team/parts").send().await.unwrap();
-        begun.upload_id().unwrap().to_owned()
+        let started = ecr.initiate_layer_upload().repository_name("team/parts").send().await.unwrap();
+        started.upload_id().unwrap().to_owned()
     };
     let part = async |id: &str, first: i64, bytes: &[u8]| {
         ecr.upload_layer_part()
@@ -80,27 +80,27 @@ async fn layers_are_uploaded_in_parts_and_verified() {
     assert_eq!(put("v1", manifest(b"one two")).await.unwrap_err(), "ImageAlreadyExistsException");
     put("v2", manifest(b"one two")).await.unwrap();
 
-    // All of it is still there after a restart, however the sandbox ended.
+    // The image survives a kill of the sandbox.
     let password = password(&ecr).await;
     sandbox.kill();
     let sandbox = Sandbox::on(dir.path());
     let ecr = sandbox.clients_in(REGION).ecr;
-    let answer = ureq::get(format!("{}/v2/team/parts/manifests/v1", sandbox.url))
+    let response = ureq::get(format!("{}/v2/team/parts/manifests/v1", sandbox.url))
         .header("authorization", format!("Basic {password}"))
         .call()
         .unwrap()
         .body_mut()
         .read_to_string()
         .unwrap();
-    assert_eq!(answer, manifest(b"one two"));
+    assert_eq!(response, manifest(b"one two"));
     let described = ecr.describe_images().repository_name("team/parts").send().await.unwrap();
     let details = &described.image_details()[0];
     assert_eq!(details.image_tags(), ["v1", "v2"]);
     assert_eq!(details.image_size_in_bytes(), Some(9));
     assert!(details.image_pushed_at().unwrap().secs() > 1_700_000_000);
 
-    // Without one of its tags it is still there; without the other it is not.
-    for (tag, left) in [("v1", 1), ("v2", 0)] {
+    // The image is deleted with its last tag.
+    for (tag, remaining) in [("v1", 1), ("v2", 0)] {
         let deleted = ecr
             .batch_delete_image()
             .repository_name("team/parts")
@@ -110,14 +110,14 @@ async fn layers_are_uploaded_in_parts_and_verified() {
             .unwrap();
         assert_eq!(deleted.image_ids().len(), 1);
         let listed = ecr.list_images().repository_name("team/parts").send().await.unwrap();
-        assert_eq!(listed.image_ids().len(), left);
+        assert_eq!(listed.image_ids().len(), remaining);
     }
     ecr.delete_repository().repository_name("team/parts").send().await.unwrap();
 }
 
 async fn password(ecr: &aws_sdk_ecr::Client) -> String {
-    let answer = ecr.get_authorization_token().send().await.unwrap();
-    let data = &answer.authorization_data()[0];
+    let response = ecr.get_authorization_token().send().await.unwrap();
+    let data = &response.authorization_data()[0];
     let token = data.authorization_token().unwrap().to_owned();
     assert!(STANDARD.decode(&token).unwrap().starts_with(b"AWS:"));
     assert!(data.expires_at().unwrap().secs() > 1_700_000_000);

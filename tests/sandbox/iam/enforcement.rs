@@ -1,4 +1,4 @@
-//! Who is refused what, and in which words.
+//! Enforcement of policies, and the error messages of denied requests.
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
@@ -17,24 +17,24 @@ async fn strict() -> (Sandbox, Clients) {
     (sandbox, admin)
 }
 
-/// A user with what the statements allow, and the user's clients.
-async fn member(sandbox: &Sandbox, admin: &Clients, name: &str, statements: Value) -> Clients {
+/// Creates a user with the policy statements, and returns clients with the user's keys.
+async fn user_with_policy(sandbox: &Sandbox, admin: &Clients, name: &str, statements: Value) -> Clients {
     let (key, secret) = user(admin, name).await;
-    allow(admin, name, statements).await;
+    set_policy(admin, name, statements).await;
     Clients::new(&sandbox.endpoint.url, "us-east-1", &key, &secret)
 }
 
-async fn allow(admin: &Clients, name: &str, statements: Value) {
+async fn set_policy(admin: &Clients, name: &str, statements: Value) {
     let policy = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
     let put = admin.iam.put_user_policy().user_name(name).policy_name("own").policy_document(policy);
     put.send().await.expect("a policy");
 }
 
-/// Status, code and message of a refusal.
+/// Status, code and message of an error response.
 #[track_caller]
 fn error_of<T: std::fmt::Debug, E: ProvideErrorMetadata>(result: Result<T, SdkError<E>>) -> (u16, String, String) {
     match result {
-        Ok(answer) => panic!("it was allowed: {answer:?}"),
+        Ok(response) => panic!("unexpected success: {response:?}"),
         Err(error) => {
             let status = error.raw_response().map_or(0, |raw| raw.status().as_u16());
             (status, error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
@@ -42,7 +42,7 @@ fn error_of<T: std::fmt::Debug, E: ProvideErrorMetadata>(result: Result<T, SdkEr
     }
 }
 
-fn words(action: &str, resource: &str) -> String {
+fn denial_message(action: &str, resource: &str) -> String {
     format!(
         "User: arn:aws:iam::000000000000:user/ann is not authorized to perform: {action} on resource: {resource} because \
          no identity-based policy allows the {action} action"
@@ -50,11 +50,14 @@ fn words(action: &str, resource: &str) -> String {
 }
 
 #[tokio::test]
-async fn each_service_refuses_in_its_own_way() {
+async fn access_denied_error_matches_each_service() {
     let (sandbox, admin) = strict().await;
-    let ann = member(&sandbox, &admin, "ann", json!([{ "Effect": "Allow", "Action": "sts:*", "Resource": "*" }])).await;
-    let expect =
-        |status: u16, code: &str, action: &str, resource: &str| (status, code.to_owned(), words(action, resource));
+    let ann =
+        user_with_policy(&sandbox, &admin, "ann", json!([{ "Effect": "Allow", "Action": "sts:*", "Resource": "*" }]))
+            .await;
+    let expect = |status: u16, code: &str, action: &str, resource: &str| {
+        (status, code.to_owned(), denial_message(action, resource))
+    };
     assert_eq!(
         error_of(ann.s3.get_object().bucket("pics").key("a b").send().await),
         expect(403, "AccessDenied", "s3:GetObject", "\"arn:aws:s3:::pics/a b\"")
@@ -94,7 +97,7 @@ async fn each_service_refuses_in_its_own_way() {
             "arn:aws:logs:us-east-1:000000000000:log-group:/g:log-stream:"
         )
     );
-    // Who one is, nobody is refused.
+    // GetCallerIdentity requires no permission.
     aws_sdk_sts::Client::new(&ann.config).get_caller_identity().send().await.expect("an identity");
     sandbox.stop().await;
 }
@@ -104,17 +107,17 @@ async fn explicit_deny_and_boundary_take_precedence() {
     let (sandbox, admin) = strict().await;
     let everything = json!({ "Effect": "Allow", "Action": "*", "Resource": "*" });
     let denied = json!({ "Effect": "Deny", "NotAction": ["iam:*", "s3:*"], "Resource": "*" });
-    let ann = member(&sandbox, &admin, "ann", json!([everything, denied])).await;
+    let ann = user_with_policy(&sandbox, &admin, "ann", json!([everything, denied])).await;
     let (status, _, message) = error_of(ann.logs.describe_log_groups().send().await);
     assert_eq!(status, 400);
     assert!(message.ends_with("with an explicit deny in an identity-based policy"), "{message}");
     ann.s3.list_buckets().send().await.expect("allowed");
 
-    let bound =
+    let boundary =
         json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": "iam:*", "Resource": "*" }] });
-    let bound = admin.iam.create_policy().policy_name("bound").policy_document(bound.to_string()).send().await;
-    let bound = bound.expect("a policy").policy.expect("a policy").arn.expect("an ARN");
-    let put = admin.iam.put_user_permissions_boundary().user_name("ann").permissions_boundary(bound);
+    let boundary = admin.iam.create_policy().policy_name("bound").policy_document(boundary.to_string()).send().await;
+    let boundary = boundary.expect("a policy").policy.expect("a policy").arn.expect("an ARN");
+    let put = admin.iam.put_user_permissions_boundary().user_name("ann").permissions_boundary(boundary);
     put.send().await.expect("a boundary");
     let (_, _, message) = error_of(ann.s3.list_buckets().send().await);
     assert!(message.ends_with("because no permissions boundary allows the s3:ListAllMyBuckets action"), "{message}");
@@ -122,28 +125,29 @@ async fn explicit_deny_and_boundary_take_precedence() {
 }
 
 #[tokio::test]
-async fn several_keys_are_decided_one_by_one() {
+async fn each_deleted_key_is_authorized_separately() {
     let (sandbox, admin) = strict().await;
     admin.s3.create_bucket().bucket("pics").send().await.expect("a bucket");
     for key in ["mine/a", "other"] {
         admin.s3.put_object().bucket("pics").key(key).send().await.expect("an object");
     }
     let own = json!([{ "Effect": "Allow", "Action": ["s3:DeleteObject", "s3:GetObject"], "Resource": "arn:aws:s3:::pics/mine/*" }]);
-    let ann = member(&sandbox, &admin, "ann", own).await;
-    let object = |key: &str| ObjectIdentifier::builder().key(key).build().expect("whole");
-    let delete = Delete::builder().objects(object("mine/a")).objects(object("other")).build().expect("whole");
-    let answer = ann.s3.delete_objects().bucket("pics").delete(delete).send().await.expect("an answer");
-    assert_eq!(answer.deleted()[0].key(), Some("mine/a"));
-    let error = &answer.errors()[0];
+    let ann = user_with_policy(&sandbox, &admin, "ann", own).await;
+    let object = |key: &str| ObjectIdentifier::builder().key(key).build().expect("a complete request");
+    let delete =
+        Delete::builder().objects(object("mine/a")).objects(object("other")).build().expect("a complete request");
+    let response = ann.s3.delete_objects().bucket("pics").delete(delete).send().await.expect("a response");
+    assert_eq!(response.deleted()[0].key(), Some("mine/a"));
+    let error = &response.errors()[0];
     assert_eq!((error.key(), error.code()), (Some("other"), Some("AccessDenied")));
-    // That there is no such key is for those to know who may list them.
+    // Without permission to list keys, a missing key returns AccessDenied.
     assert_eq!(code(ann.s3.get_object().bucket("pics").key("mine/none").send().await), "AccessDenied");
     assert_eq!(code(admin.s3.get_object().bucket("pics").key("mine/none").send().await), "NoSuchKey");
     sandbox.stop().await;
 }
 
 #[tokio::test]
-async fn roles_are_passed_to_the_services_that_the_policy_names() {
+async fn pass_role_is_limited_to_named_services() {
     let (sandbox, admin) = strict().await;
     admin.iam.create_role().role_name("r").assume_role_policy_document(ROOT_TRUST).send().await.expect("a role");
     let pass = |service: &str| {
@@ -152,25 +156,27 @@ async fn roles_are_passed_to_the_services_that_the_policy_names() {
             "Condition": { "StringEquals": { "iam:PassedToService": service } },
         }])
     };
-    let ann = member(&sandbox, &admin, "ann", pass("codebuild.amazonaws.com")).await;
+    let ann = user_with_policy(&sandbox, &admin, "ann", pass("codebuild.amazonaws.com")).await;
     let update = || {
         let update = ann.lambda.update_function_configuration().function_name("f");
         update.role("arn:aws:iam::000000000000:role/r").send()
     };
     let (status, code, message) = error_of(update().await);
     assert_eq!((status, code.as_str()), (403, "AccessDeniedException"));
-    assert_eq!(message, words("iam:PassRole", "arn:aws:iam::000000000000:role/r"));
-    allow(&admin, "ann", pass("lambda.amazonaws.com")).await;
+    assert_eq!(message, denial_message("iam:PassRole", "arn:aws:iam::000000000000:role/r"));
+    set_policy(&admin, "ann", pass("lambda.amazonaws.com")).await;
     assert_eq!(error_of(update().await).1, "ResourceNotFoundException");
     sandbox.stop().await;
 }
 
 #[tokio::test]
-async fn a_buckets_policy_allows_and_denies() {
+async fn bucket_policy_allows_and_denies() {
     let (sandbox, admin) = strict().await;
     admin.s3.create_bucket().bucket("pics").send().await.expect("a bucket");
     admin.s3.put_object().bucket("pics").key("a").send().await.expect("an object");
-    let ann = member(&sandbox, &admin, "ann", json!([{ "Effect": "Allow", "Action": "iam:*", "Resource": "*" }])).await;
+    let ann =
+        user_with_policy(&sandbox, &admin, "ann", json!([{ "Effect": "Allow", "Action": "iam:*", "Resource": "*" }]))
+            .await;
     assert_eq!(code(ann.s3.get_object().bucket("pics").key("a").send().await), "AccessDenied");
     let policy = |effect: &str| {
         json!({ "Version": "2012-10-17", "Statement": [{
@@ -194,9 +200,9 @@ async fn copy_source_is_authorized_by_its_own_bucket() {
         admin.s3.create_bucket().bucket(bucket).send().await.expect("a bucket");
     }
     admin.s3.put_object().bucket("theirs").key("a").send().await.expect("an object");
-    let mine =
+    let own_bucket =
         json!([{ "Effect": "Allow", "Action": "s3:*", "Resource": ["arn:aws:s3:::mine", "arn:aws:s3:::mine/*"] }]);
-    let ann = member(&sandbox, &admin, "ann", mine).await;
+    let ann = user_with_policy(&sandbox, &admin, "ann", own_bucket).await;
     let policy = |resource: &str| {
         json!({ "Version": "2012-10-17", "Statement": [{
             "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::000000000000:user/ann" },
@@ -206,7 +212,7 @@ async fn copy_source_is_authorized_by_its_own_bucket() {
     };
     ann.s3.put_bucket_policy().bucket("mine").policy(policy("arn:aws:s3:::theirs/*")).send().await.expect("a policy");
     let copy = || ann.s3.copy_object().copy_source("theirs/a").bucket("mine").key("b").send();
-    assert_eq!(code(copy().await), "AccessDenied", "one's own bucket opens no other");
+    assert_eq!(code(copy().await), "AccessDenied", "a bucket's policy grants no access to another bucket");
     admin
         .s3
         .put_bucket_policy()
@@ -215,7 +221,7 @@ async fn copy_source_is_authorized_by_its_own_bucket() {
         .send()
         .await
         .expect("a policy");
-    copy().await.expect("allowed by the bucket that it is in");
+    copy().await.expect("allowed by the source bucket's policy");
     let nonsense = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Perhaps" }] }).to_string();
     assert_eq!(code(ann.s3.put_bucket_policy().bucket("mine").policy(nonsense).send().await), "MalformedPolicy");
     sandbox.stop().await;
@@ -247,20 +253,22 @@ async fn role_is_assumable_by_trusted_principals_and_deletion_ends_its_sessions(
         put.policy_document(all).send().await.expect("a policy");
     };
     create().await;
-    let ann = member(&sandbox, &admin, "ann", json!([{ "Effect": "Allow", "Action": "s3:*", "Resource": "*" }])).await;
-    let refused = assume(&ann.config, role, None).await.map(|_| ()).expect_err("her policies do not allow it");
+    let ann =
+        user_with_policy(&sandbox, &admin, "ann", json!([{ "Effect": "Allow", "Action": "s3:*", "Resource": "*" }]))
+            .await;
+    let message = assume(&ann.config, role, None).await.map(|_| ()).expect_err("not allowed by the user's policies");
     assert_eq!(
-        refused,
+        message,
         format!(
             "User: arn:aws:iam::000000000000:user/ann is not authorized to perform: sts:AssumeRole on resource: {role}"
         )
     );
-    allow(&admin, "ann", json!([{ "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role }])).await;
+    set_policy(&admin, "ann", json!([{ "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role }])).await;
     let session = assume(&ann.config, role, None).await.expect("a session");
     session.s3.list_buckets().send().await.expect("allowed");
 
-    // A trust policy that names her is enough, where its conditions hold.
-    allow(&admin, "ann", json!([{ "Effect": "Allow", "Action": "iam:*", "Resource": "*" }])).await;
+    // A trust policy that names the user suffices if its conditions hold.
+    set_policy(&admin, "ann", json!([{ "Effect": "Allow", "Action": "iam:*", "Resource": "*" }])).await;
     let trust = json!({ "Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::000000000000:user/ann" }, "Action": "sts:AssumeRole",
         "Condition": { "StringEquals": { "sts:ExternalId": "secret" } },
@@ -270,7 +278,7 @@ async fn role_is_assumable_by_trusted_principals_and_deletion_ends_its_sessions(
     assert!(assume(&ann.config, role, None).await.is_err());
     assert!(assume(&ann.config, role, Some("secret")).await.is_ok());
 
-    // Another role of the same name is another role.
+    // Sessions of a deleted role stay invalid after a role with the same name is created.
     admin.iam.delete_role_policy().role_name("r").policy_name("own").send().await.expect("deleted");
     admin.iam.delete_role().role_name("r").send().await.expect("deleted");
     assert_eq!(code(session.s3.list_buckets().send().await), "AccessDenied");
@@ -280,10 +288,15 @@ async fn role_is_assumable_by_trusted_principals_and_deletion_ends_its_sessions(
 }
 
 #[tokio::test]
-async fn a_session_token_gives_what_its_user_has() {
+async fn session_token_has_permissions_of_its_user() {
     let (sandbox, admin) = strict().await;
-    let ann =
-        member(&sandbox, &admin, "ann", json!([{ "Effect": "Allow", "Action": "s3:List*", "Resource": "*" }])).await;
+    let ann = user_with_policy(
+        &sandbox,
+        &admin,
+        "ann",
+        json!([{ "Effect": "Allow", "Action": "s3:List*", "Resource": "*" }]),
+    )
+    .await;
     let token = aws_sdk_sts::Client::new(&ann.config).get_session_token().send().await.expect("a token");
     let keys = token.credentials.expect("keys");
     let config = in_process::config_with_keys(
@@ -305,7 +318,8 @@ async fn a_session_token_gives_what_its_user_has() {
 async fn user_policies_apply_only_if_enforced() {
     let sandbox = Sandbox::ephemeral().await;
     let admin = Clients::of(sandbox.config());
-    let ann = member(&sandbox, &admin, "ann", json!([{ "Effect": "Deny", "Action": "*", "Resource": "*" }])).await;
+    let ann =
+        user_with_policy(&sandbox, &admin, "ann", json!([{ "Effect": "Deny", "Action": "*", "Resource": "*" }])).await;
     ann.s3.create_bucket().bucket("pics").send().await.expect("allowed");
     sandbox.stop().await;
 }
@@ -313,7 +327,9 @@ async fn user_policies_apply_only_if_enforced() {
 #[tokio::test]
 async fn groups_and_aws_managed_policies_apply() {
     let (sandbox, admin) = strict().await;
-    let ann = member(&sandbox, &admin, "ann", json!([{ "Effect": "Allow", "Action": "sts:*", "Resource": "*" }])).await;
+    let ann =
+        user_with_policy(&sandbox, &admin, "ann", json!([{ "Effect": "Allow", "Action": "sts:*", "Resource": "*" }]))
+            .await;
     admin.iam.create_group().group_name("readers").send().await.expect("a group");
     admin.iam.add_user_to_group().group_name("readers").user_name("ann").send().await.expect("a member");
     let attach = |policy: &str| {

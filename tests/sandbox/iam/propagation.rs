@@ -1,4 +1,4 @@
-//! A role that has not propagated is refused, and thumbctl waits for it.
+//! Rejection of a role before it has propagated.
 
 use aws_sdk_codebuild::types::{
     ArtifactsType, ComputeType, EnvironmentType, ProjectArtifacts, ProjectEnvironment, ProjectSource, SourceType,
@@ -10,7 +10,7 @@ use thumbctl_test_support::{Program, Sandbox, until};
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"codebuild.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 
 #[tokio::test]
-async fn a_new_role_is_refused_until_it_has_propagated() {
+async fn new_role_is_rejected_until_propagated() {
     let program = Program::new();
     let dir = program.home().join("cloud");
     let start = || {
@@ -32,21 +32,23 @@ async fn a_new_role_is_refused_until_it_has_propagated() {
             .codebuild
             .create_project()
             .name("thumbs")
-            .source(source.build().expect("whole"))
-            .artifacts(ProjectArtifacts::builder().r#type(ArtifactsType::NoArtifacts).build().expect("whole"))
-            .environment(environment.build().expect("whole"))
+            .source(source.build().expect("a complete request"))
+            .artifacts(
+                ProjectArtifacts::builder().r#type(ArtifactsType::NoArtifacts).build().expect("a complete request"),
+            )
+            .environment(environment.build().expect("a complete request"))
             .service_role(&role)
             .send()
     };
-    let refused = create(&sandbox).await.expect_err("it is too early");
-    let words = format!("CodeBuild is not authorized to perform: sts:AssumeRole on {role}");
-    assert_eq!((refused.code(), refused.message()), (Some("InvalidInputException"), Some(words.as_str())));
+    let error = create(&sandbox).await.expect_err("rejected before propagation");
+    let expected = format!("CodeBuild is not authorized to perform: sts:AssumeRole on {role}");
+    assert_eq!((error.code(), error.message()), (Some("InvalidInputException"), Some(expected.as_str())));
     sandbox.kill();
 
-    // The role's age outlives the sandbox.
+    // The role's creation time survives the restart.
     let sandbox = start();
     until("the role's propagation", async || match create(&sandbox).await {
-        Ok(made) => Some(made),
+        Ok(project) => Some(project),
         Err(error) if error.code() == Some("InvalidInputException") => None,
         Err(error) => panic!("{}", DisplayErrorContext(error)),
     })

@@ -1,4 +1,4 @@
-//! Each action of the two roles' policies is there for a reason.
+//! The need for each action in the policies of both roles.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use thumbctl_deploy::aws::policy::Document;
 use thumbctl_test_support::policies::{actions, assert_accounted_for, only, refused, unexercised};
 use thumbctl_test_support::{Clients, Program, until};
 
-/// A deployment whose roles' policies the test changes.
+/// A deployment with replaceable role policies.
 struct Deployed {
     clients: Clients,
     status: Value,
@@ -27,7 +27,7 @@ impl Deployed {
         self.resource(kind)["name"].as_str().expect("a name")
     }
 
-    /// The policy as it was deployed.
+    /// The deployed version of a policy.
     async fn policy(&self, kind: ResourceKind) -> Value {
         let arn = self.resource(kind)["arn"].as_str().expect("an ARN");
         let version = self.clients.iam.get_policy_version().policy_arn(arn).version_id("v1").send().await;
@@ -36,7 +36,7 @@ impl Deployed {
         serde_json::from_str(&text).expect("JSON")
     }
 
-    /// Puts another policy into force.
+    /// Replaces a policy.
     async fn set_policy(&self, kind: ResourceKind, policy: &Value) {
         let arn = self.resource(kind)["arn"].as_str().expect("an ARN");
         let iam = &self.clients.iam;
@@ -49,26 +49,27 @@ impl Deployed {
         create.set_as_default(true).send().await.expect("a version");
     }
 
-    /// All events of a log group.
+    /// The messages of all events of a log group.
     async fn log(&self, kind: ResourceKind) -> String {
         let events = self.clients.logs.filter_log_events().log_group_name(self.name(kind)).send().await;
         events.expect("events").events().iter().filter_map(|event| event.message()).collect()
     }
 }
 
-async fn deployed(program: &Program) -> Deployed {
+async fn deploy(program: &Program) -> Deployed {
     let sandbox = program.join().await;
     program.run(["deploy"]).ok();
     let status = program.run(["status", "--output", "json"]).ok().json();
     Deployed { clients: sandbox.clients.clone(), status }
 }
 
-/// Runs a build into a new repository, and says how it ended: whether it succeeded, what it told, what its log has.
+/// Runs a build into a new repository, and returns whether it succeeded, its messages with its log, and its log.
 async fn build(deployed: &Deployed, number: usize) -> (bool, String, String) {
     let repository = format!("{}-{number}", deployed.name(ResourceKind::Repository));
     deployed.clients.ecr.create_repository().repository_name(&repository).send().await.expect("a repository");
     let codebuild = &deployed.clients.codebuild;
-    let variable = EnvironmentVariable::builder().name("IMAGE_REPO_NAME").value(repository).build().expect("whole");
+    let variable =
+        EnvironmentVariable::builder().name("IMAGE_REPO_NAME").value(repository).build().expect("a complete request");
     let start = codebuild.start_build().project_name(deployed.name(ResourceKind::BuildProject));
     let started = start.environment_variables_override(variable).send().await.expect("a build");
     let id = started.build_value().and_then(|build| build.id()).expect("an id").to_owned();
@@ -89,14 +90,14 @@ async fn build(deployed: &Deployed, number: usize) -> (bool, String, String) {
 }
 
 #[tokio::test]
-async fn every_action_of_the_build_policy_is_needed_or_listed_with_its_reason() {
+async fn build_policy_actions_are_needed_or_documented() {
     let program = Program::new();
-    let keep = program.join().await;
-    let deployed = deployed(&program).await;
+    let session = program.join().await;
+    let deployed = deploy(&program).await;
     let policy = deployed.policy(ResourceKind::BuildPolicy).await;
-    let mut offered = policy.clone();
-    // Each build pushes into a new repository: what was pushed before would not be pushed again.
-    for statement in offered["Statement"].as_array_mut().expect("statements") {
+    let mut available = policy.clone();
+    // Each build pushes to a new repository, because existing layers are not pushed again.
+    for statement in available["Statement"].as_array_mut().expect("statements") {
         if statement["Sid"] == "PushImage" {
             let repository = format!("{}*", statement["Resource"].as_str().expect("an ARN"));
             statement["Resource"] = json!(repository);
@@ -105,12 +106,12 @@ async fn every_action_of_the_build_policy_is_needed_or_listed_with_its_reason() 
     let all = actions(&policy);
     let mut granted = BTreeSet::new();
     for number in 0.. {
-        assert!(number <= all.len(), "a build asks for more and more: {granted:?}");
-        deployed.set_policy(ResourceKind::BuildPolicy, &only(&offered, &granted)).await;
+        assert!(number <= all.len(), "each build requires another action: {granted:?}");
+        deployed.set_policy(ResourceKind::BuildPolicy, &only(&available, &granted)).await;
         let (succeeded, output, log) = build(&deployed, number).await;
         let mut new: BTreeSet<String> = refused(&output).difference(&granted).cloned().collect();
         if log.is_empty() && granted.contains("logs:CreateLogStream") {
-            // There is a stream, and nothing in it.
+            // The stream exists and is empty.
             new.insert("logs:PutLogEvents".to_owned());
         }
         if new.is_empty() {
@@ -121,19 +122,20 @@ async fn every_action_of_the_build_policy_is_needed_or_listed_with_its_reason() 
         granted.append(&mut new);
     }
     assert_accounted_for(Document::BuildPolicy, &policy, &granted);
-    drop(keep);
+    drop(session);
 }
 
 #[tokio::test]
-async fn every_action_of_the_function_policy_is_needed_or_listed_with_its_reason() {
+async fn function_policy_actions_are_needed_or_documented() {
     let program = Program::new();
-    let keep = program.join().await;
-    let deployed = deployed(&program).await;
+    let session = program.join().await;
+    let deployed = deploy(&program).await;
     let policy = deployed.policy(ResourceKind::FunctionPolicy).await;
     let (clients, bucket) = (&deployed.clients, deployed.name(ResourceKind::SourceBucket));
-    // Nothing but the test calls the function.
-    let none = aws_sdk_s3::types::NotificationConfiguration::builder().build();
-    let put = clients.s3.put_bucket_notification_configuration().bucket(bucket).notification_configuration(none);
+    // Only the test invokes the function.
+    let no_notifications = aws_sdk_s3::types::NotificationConfiguration::builder().build();
+    let put =
+        clients.s3.put_bucket_notification_configuration().bucket(bucket).notification_configuration(no_notifications);
     put.send().await.expect("no notification");
     let (key, content) = thumbctl_deploy::assets::sample_images()[0];
     clients.s3.put_object().bucket(bucket).key(key).body(content.to_vec().into()).send().await.expect("an object");
@@ -144,9 +146,9 @@ async fn every_action_of_the_function_policy_is_needed_or_listed_with_its_reason
     }] });
     let invoke = async || {
         let call = clients.lambda.invoke().function_name(deployed.name(ResourceKind::Function));
-        let answer = call.payload(Blob::new(event.to_string())).send().await.expect("an answer");
-        let payload = answer.payload().map(|payload| String::from_utf8_lossy(payload.as_ref()).into_owned());
-        (answer.function_error().is_none(), payload.unwrap_or_default())
+        let response = call.payload(Blob::new(event.to_string())).send().await.expect("a response");
+        let payload = response.payload().map(|payload| String::from_utf8_lossy(payload.as_ref()).into_owned());
+        (response.function_error().is_none(), payload.unwrap_or_default())
     };
     let all = actions(&policy);
     let mut needed = BTreeSet::new();
@@ -154,7 +156,7 @@ async fn every_action_of_the_function_policy_is_needed_or_listed_with_its_reason
         let mut granted = all.clone();
         granted.remove(action);
         let before = deployed.log(ResourceKind::FunctionLogGroup).await;
-        // A new process has a new log stream.
+        // The update starts a new execution environment, with a new log stream.
         let update =
             clients.lambda.update_function_configuration().function_name(deployed.name(ResourceKind::Function));
         until("an update", async || update.clone().description(action).send().await.ok()).await;
@@ -168,11 +170,7 @@ async fn every_action_of_the_function_policy_is_needed_or_listed_with_its_reason
         let (succeeded, payload) = invoke().await;
         if action.starts_with("logs:") {
             assert!(succeeded, "without {action}: {payload}");
-            assert_eq!(
-                deployed.log(ResourceKind::FunctionLogGroup).await,
-                before,
-                "nothing is logged without {action}"
-            );
+            assert_eq!(deployed.log(ResourceKind::FunctionLogGroup).await, before, "log is unchanged without {action}");
             needed.insert(action.clone());
         } else {
             assert!(!succeeded, "without {action}: {payload}");
@@ -185,11 +183,11 @@ async fn every_action_of_the_function_policy_is_needed_or_listed_with_its_reason
     assert!(succeeded, "{payload}");
     assert!(deployed.log(ResourceKind::FunctionLogGroup).await.contains("END RequestId"));
     assert_accounted_for(Document::FunctionPolicy, &policy, &needed);
-    drop(keep);
+    drop(session);
 }
 
 #[test]
-fn what_the_roles_may_do_untried_is_on_a_page_of_aws() {
+fn unexercised_actions_have_documented_reason() {
     for document in [Document::BuildPolicy, Document::FunctionPolicy] {
         for (action, reason) in unexercised(document) {
             let page = reason["page"].as_str().unwrap_or_default();

@@ -26,7 +26,7 @@ pub(crate) use transforms::TransformCall;
 
 use super::resource_types::{ResourceType, resource_type};
 
-/// Why a template is invalid: the message of CloudFormation's `ValidationError`.
+/// The reason why a template is invalid: the message of CloudFormation's `ValidationError`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct TemplateError(pub String);
@@ -43,30 +43,30 @@ impl TemplateError {
     }
 }
 
-/// What is known of resources that are made: what `Ref` and `Fn::GetAtt` of them stand for.
+/// The values of `Ref` and `Fn::GetAtt` for created resources.
 pub(crate) trait ResourceValues {
-    /// What `Ref` stands for: the physical id, or what the type's documentation says instead.
+    /// The value of `Ref`: the physical ID, unless the type's documentation specifies another value.
     fn reference(&self, logical_id: &str) -> Option<String>;
-    /// What `Fn::GetAtt` stands for.
+    /// The value of `Fn::GetAtt`.
     fn attribute(&self, logical_id: &str, attribute: &str) -> Option<Value>;
 }
 
-/// Finds a type of resource by its name.
+/// Finds a resource type by name.
 type Types = fn(&str) -> Option<&'static ResourceType>;
 
-/// A template that could be read. One that still has macros in it is checked only as far as they leave it alone.
+/// A parsed template. Before its macros are expanded, only its outermost structure is checked.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Template {
     document: Value,
 }
 
 impl Template {
-    /// Reads YAML with short forms, or JSON.
+    /// Parses YAML with short forms, or JSON.
     pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
         Self::from_document(text::read(text)?)
     }
 
-    /// Reads a document in JSON's long form.
+    /// Creates a template from a document with full function names.
     pub(crate) fn from_document(document: Value) -> Result<Self, TemplateError> {
         sections::check_root(&document)?;
         let template = Self { document };
@@ -76,7 +76,7 @@ impl Template {
         Ok(template)
     }
 
-    /// The template in JSON's long form.
+    /// The document with full function names.
     pub(crate) fn document(&self) -> &Value {
         &self.document
     }
@@ -91,7 +91,7 @@ impl Template {
         parameters::declarations(&self.document)
     }
 
-    /// The parameters' values: those supplied, or their defaults, held against their constraints.
+    /// The parameters' values: those supplied, or their defaults, checked against their constraints.
     pub(crate) fn parameter_values(
         &self,
         supplied: &BTreeMap<String, String>,
@@ -99,17 +99,17 @@ impl Template {
         parameters::values(&self.parameters(), supplied)
     }
 
-    /// The names of the macros that it uses.
+    /// The names of the macros in use.
     pub(crate) fn declared_transforms(&self) -> Vec<String> {
         transforms::names(&self.document)
     }
 
-    /// The macro that is to be called next: the deepest of all, and the template's own `Transform` last.
+    /// The next macro call: the deepest first, the template's own `Transform` last.
     pub(crate) fn next_transform(&self) -> Option<TransformCall> {
         transforms::next(&self.document)
     }
 
-    /// Replaces the call of a macro by its result.
+    /// Replaces a macro call by its result.
     pub(crate) fn replace(&mut self, pointer: &str, fragment: Value) -> Result<(), TemplateError> {
         transforms::replace(&mut self.document, pointer, fragment)
     }
@@ -119,12 +119,12 @@ impl Template {
         capabilities::needed(&self.document)
     }
 
-    /// Chooses by the conditions what there is to make, and checks all references, types and properties.
+    /// Evaluates the conditions, and checks all references, types and properties.
     pub(crate) fn bind(&self, parameters: BTreeMap<String, Value>, pseudo: Pseudo) -> Result<Bound, TemplateError> {
         self.bind_with(parameters, pseudo, resource_type)
     }
 
-    /// Checks that there is every type that it names: what can be said of it without parameters, as `ValidateTemplate` does.
+    /// Checks that every resource type exists, without parameters, as `ValidateTemplate` does.
     pub(crate) fn check_types(&self) -> Result<(), TemplateError> {
         properties::check_types(&self.document, resource_type)
     }
@@ -139,7 +139,7 @@ impl Template {
         Bound::new(self.document.clone(), parameters, pseudo, types)
     }
 
-    /// Checks what needs neither parameters nor the types of resources.
+    /// Runs the checks that need neither parameters nor resource types.
     fn check(&self) -> Result<(), TemplateError> {
         sections::check(&self.document)?;
         functions::check(&self.document)?;
@@ -147,7 +147,7 @@ impl Template {
     }
 }
 
-/// A section of a template; nothing if it is not there.
+/// The entries of a section; empty if the section is missing.
 fn section<'a>(document: &'a Value, name: &str) -> impl Iterator<Item = (&'a String, &'a Value)> + use<'a> {
     document.get(name).and_then(Value::as_object).into_iter().flat_map(Map::iter)
 }

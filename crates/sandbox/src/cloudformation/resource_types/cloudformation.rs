@@ -12,14 +12,14 @@ const UNSUPPORTED: [&str; 2] = ["LogGroupName", "LogRoleARN"];
 /// `AWS::CloudFormation::Macro`.
 pub(super) struct Macro;
 
-async fn register(context: &HandlerContext<'_>, properties: &Value, anew: bool) -> Result<String, HandlerError> {
+async fn register(context: &HandlerContext<'_>, properties: &Value, creates: bool) -> Result<String, HandlerError> {
     shape::reject_unsupported("AWS::CloudFormation::Macro", properties, &UNSUPPORTED)?;
     let name = text(&properties["Name"]).unwrap_or_default();
     let input = json!({
         "Name": name,
         "FunctionName": text(&properties["FunctionName"]),
         "Description": text(&properties["Description"]),
-        "Replace": !anew,
+        "Replace": !creates,
     });
     context.call("cloudformation", "RegisterMacro", input).await?;
     Ok(name)

@@ -312,7 +312,7 @@ async fn inline(context: &HandlerContext<'_>, before: &Value, after: &Value) -> 
     Ok(())
 }
 
-fn of_missing_principal() -> HandlerError {
+fn without_principals() -> HandlerError {
     HandlerError::Failed("At least one of [Groups,Roles,Users] must be non-empty.".to_owned())
 }
 
@@ -338,7 +338,7 @@ impl Provider for Policy {
 
     async fn create(&self, context: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
         if HOLDERS.iter().all(|(property, ..)| texts(&properties[*property]).is_empty()) {
-            return Err(of_missing_principal());
+            return Err(without_principals());
         }
         if let Err(failure) = inline(context, &json!({}), properties).await {
             // A failure here is repaired by the stack's rollback.
@@ -362,7 +362,7 @@ impl Provider for Policy {
         after: &Value,
     ) -> Result<Created, HandlerError> {
         if HOLDERS.iter().all(|(property, ..)| texts(&after[*property]).is_empty()) {
-            return Err(of_missing_principal());
+            return Err(without_principals());
         }
         inline(context, before, after).await?;
         Ok(made.clone())

@@ -279,8 +279,8 @@ async fn unsupported_property_is_rejected_by_name() {
 #[tokio::test]
 async fn stack_has_only_the_permissions_of_its_caller() {
     let bench = TestBench::new();
-    bench.call("iam", "CreateUser", json!({ "UserName": "unprivileged" })).await;
-    let key = bench.call("iam", "CreateAccessKey", json!({ "UserName": "unprivileged" })).await;
+    bench.call("iam", "CreateUser", json!({ "UserName": "ann" })).await;
+    let key = bench.call("iam", "CreateAccessKey", json!({ "UserName": "ann" })).await;
     let key = key["AccessKey"]["AccessKeyId"].as_str().unwrap();
     for (kind, properties, action) in [
         ("AWS::Logs::LogGroup", json!({ "LogGroupName": "builds" }), "logs:CreateLogGroup"),

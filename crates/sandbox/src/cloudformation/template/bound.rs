@@ -1,4 +1,4 @@
-//! A template whose conditions are decided: what there is to make, in which order, and of what.
+//! A template with evaluated conditions: its resources, their dependencies, properties and outputs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,52 +6,52 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::references::{self, Reference};
-use super::scope::{Nothing, Pseudo, Scope};
+use super::scope::{NoResources, Pseudo, Scope};
 use super::{ResourceValues, TemplateError, Types, conditions, functions, properties, section};
 
-/// What becomes of a resource that its stack no longer has.
+/// The `DeletionPolicy` or `UpdateReplacePolicy` of a resource.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Policy {
-    /// It is deleted.
+    /// Deletes the resource.
     #[default]
     Delete,
-    /// It stays.
+    /// Retains the resource.
     Retain,
-    /// It stays, unless it was made by the operation that is rolled back.
+    /// Retains the resource, unless the operation that is rolled back created it.
     RetainExceptOnCreate,
 }
 
-/// A resource that there is to make.
+/// A resource whose condition holds.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct BoundResource {
-    /// Its name in the template.
+    /// The name in the template.
     pub logical_id: String,
     /// `AWS::S3::Bucket`.
     pub type_name: String,
-    /// What has to be made before it, said or implied.
+    /// The resources to create first, from `DependsOn` and from references.
     pub depends_on: BTreeSet<String>,
-    /// What becomes of it when the template or the stack goes.
+    /// Applies when the template drops the resource or the stack is deleted.
     pub deletion_policy: Policy,
-    /// What becomes of it when another takes its place.
+    /// Applies when an update replaces the resource.
     pub update_replace_policy: Policy,
-    /// Its metadata, as they stand in the template.
+    /// The metadata, unresolved.
     pub metadata: Option<Value>,
 }
 
 /// An output of a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Output {
-    /// Its name.
+    /// The name.
     pub key: String,
-    /// What it came to.
+    /// The resolved value.
     pub value: String,
-    /// What the template says of it.
+    /// The description in the template.
     pub description: Option<String>,
     /// The name under which it is exported.
     pub export_name: Option<String>,
 }
 
-/// A template whose conditions are decided.
+/// A template with evaluated conditions.
 #[derive(Debug, Clone)]
 pub(crate) struct Bound {
     scope: Scope,
@@ -80,18 +80,18 @@ impl Bound {
     }
 
     /// A resource's properties, resolved, without those that are `AWS::NoValue`.
-    pub(crate) fn properties(&self, logical_id: &str, known: &dyn ResourceValues) -> Result<Value, TemplateError> {
+    pub(crate) fn properties(&self, logical_id: &str, values: &dyn ResourceValues) -> Result<Value, TemplateError> {
         let properties = self.scope.document["Resources"][logical_id].get("Properties");
-        let resolved = properties.map(|properties| self.scope.resolve(properties, known)).transpose()?.flatten();
+        let resolved = properties.map(|properties| self.scope.resolve(properties, values)).transpose()?.flatten();
         Ok(resolved.unwrap_or_else(|| Value::Object(serde_json::Map::new())))
     }
 
     /// The outputs whose condition holds, in the template's order.
-    pub(crate) fn outputs(&self, known: &dyn ResourceValues) -> Result<Vec<Output>, TemplateError> {
+    pub(crate) fn outputs(&self, values: &dyn ResourceValues) -> Result<Vec<Output>, TemplateError> {
         let mut outputs = Vec::new();
-        for (key, output) in chosen(&self.scope, "Outputs") {
+        for (key, output) in enabled(&self.scope, "Outputs") {
             let text = |value: Option<&Value>| match value {
-                Some(value) => self.scope.text(value, known),
+                Some(value) => self.scope.text(value, values),
                 None => Ok(None),
             };
             let value = text(output.get("Value"))?.ok_or_else(|| {
@@ -111,7 +111,7 @@ impl Bound {
 }
 
 /// The entries of a section whose condition holds.
-pub(super) fn chosen<'a>(scope: &'a Scope, block: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+pub(super) fn enabled<'a>(scope: &'a Scope, block: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
     section(&scope.document, block).filter(|(_, entry)| match entry.get("Condition").and_then(Value::as_str) {
         Some(condition) => scope.conditions.get(condition).copied().unwrap_or_default(),
         None => true,
@@ -119,19 +119,19 @@ pub(super) fn chosen<'a>(scope: &'a Scope, block: &str) -> impl Iterator<Item = 
 }
 
 fn resources(scope: &Scope) -> Result<Vec<BoundResource>, TemplateError> {
-    let there: BTreeSet<&str> = chosen(scope, "Resources").map(|(name, _)| name.as_str()).collect();
+    let included: BTreeSet<&str> = enabled(scope, "Resources").map(|(name, _)| name.as_str()).collect();
     let mut resources = Vec::new();
     let mut unresolved = Vec::new();
-    for (name, resource) in chosen(scope, "Resources") {
-        // A `DependsOn` of what the conditions leave out is no wish; a reference to it is an error.
+    for (name, resource) in enabled(scope, "Resources") {
+        // A `DependsOn` on a resource with a false condition is ignored; a reference to it is an error.
         let mut depends_on: BTreeSet<String> =
-            references::depends_on(resource).into_iter().filter(|name| there.contains(name.as_str())).collect();
+            references::depends_on(resource).into_iter().filter(|name| included.contains(name.as_str())).collect();
         if let Some(properties) = resource.get("Properties") {
-            for needed in needed(properties, scope)? {
-                if there.contains(needed.as_str()) {
-                    depends_on.insert(needed);
+            for name in referenced_resources(properties, scope)? {
+                if included.contains(name.as_str()) {
+                    depends_on.insert(name);
                 } else {
-                    unresolved.push(needed);
+                    unresolved.push(name);
                 }
             }
         }
@@ -150,12 +150,12 @@ fn resources(scope: &Scope) -> Result<Vec<BoundResource>, TemplateError> {
     }
     let dependencies: Vec<_> =
         resources.iter().map(|resource| (resource.logical_id.clone(), resource.depends_on.clone())).collect();
-    references::check_circles(&dependencies)?;
+    references::check_cycles(&dependencies)?;
     Ok(resources)
 }
 
-/// The resources that a value speaks of where the conditions choose.
-fn needed(value: &Value, scope: &Scope) -> Result<Vec<String>, TemplateError> {
+/// The resources that a value references in its selected branches.
+fn referenced_resources(value: &Value, scope: &Scope) -> Result<Vec<String>, TemplateError> {
     let found = references::find(value, Some(scope))?.into_iter();
     Ok(found
         .filter_map(|reference| match reference {
@@ -167,36 +167,38 @@ fn needed(value: &Value, scope: &Scope) -> Result<Vec<String>, TemplateError> {
 }
 
 fn check_outputs(scope: &Scope) -> Result<(), TemplateError> {
-    let there: BTreeSet<&str> = chosen(scope, "Resources").map(|(name, _)| name.as_str()).collect();
+    let included: BTreeSet<&str> = enabled(scope, "Resources").map(|(name, _)| name.as_str()).collect();
     let mut unresolved = Vec::new();
-    for (_, output) in chosen(scope, "Outputs") {
+    for (_, output) in enabled(scope, "Outputs") {
         for part in ["Value", "Export"].iter().filter_map(|part| output.get(part)) {
-            unresolved.extend(needed(part, scope)?.into_iter().filter(|name| !there.contains(name.as_str())));
+            unresolved.extend(
+                referenced_resources(part, scope)?.into_iter().filter(|name| !included.contains(name.as_str())),
+            );
         }
     }
     if unresolved.is_empty() { Ok(()) } else { Err(references::unresolved_in("Outputs", unresolved)) }
 }
 
-/// Calls all functions that wait for no resource: what they refuse is refused before anything is made.
+/// Evaluates all functions without resource references, so that their errors occur before any resource is created.
 fn check_functions(scope: &Scope) -> Result<(), TemplateError> {
     for block in ["Resources", "Outputs"] {
-        for (_, entry) in chosen(scope, block) {
+        for (_, entry) in enabled(scope, block) {
             for part in ["Properties", "Value", "Export"].iter().filter_map(|part| entry.get(part)) {
-                call_ready(part, scope)?;
+                evaluate_independent(part, scope)?;
             }
         }
     }
     Ok(())
 }
 
-fn call_ready(value: &Value, scope: &Scope) -> Result<(), TemplateError> {
-    let value = scope.chosen(value);
-    if functions::of(value).is_some() && needed(value, scope)?.is_empty() {
-        return scope.resolve(value, &Nothing).map(drop);
+fn evaluate_independent(value: &Value, scope: &Scope) -> Result<(), TemplateError> {
+    let value = scope.select_branch(value);
+    if functions::of(value).is_some() && referenced_resources(value, scope)?.is_empty() {
+        return scope.resolve(value, &NoResources).map(drop);
     }
     match value {
-        Value::Array(items) => items.iter().try_for_each(|item| call_ready(item, scope)),
-        Value::Object(entries) => entries.values().try_for_each(|value| call_ready(value, scope)),
+        Value::Array(items) => items.iter().try_for_each(|item| evaluate_independent(item, scope)),
+        Value::Object(entries) => entries.values().try_for_each(|value| evaluate_independent(value, scope)),
         _ => Ok(()),
     }
 }
@@ -205,10 +207,12 @@ fn policy(scope: &Scope, value: Option<&Value>) -> Result<Policy, TemplateError>
     let Some(value) = value else {
         return Ok(Policy::Delete);
     };
-    match scope.text(value, &Nothing)?.as_deref() {
+    match scope.text(value, &NoResources)?.as_deref() {
         Some("Delete") => Ok(Policy::Delete),
         Some("Retain") => Ok(Policy::Retain),
         Some("RetainExceptOnCreate") => Ok(Policy::RetainExceptOnCreate),
-        other => Err(TemplateError::format(format!("Unrecognized DeletionPolicy {}", other.unwrap_or("of no value")))),
+        other => {
+            Err(TemplateError::format(format!("Unrecognized DeletionPolicy {}", other.unwrap_or("without a value"))))
+        }
     }
 }

@@ -1,25 +1,25 @@
-//! What has to be acknowledged before a stack is made.
+//! The capabilities to acknowledge before a stack is created.
 
 use serde_json::Value;
 
 use super::section;
 
-/// What has to be acknowledged, and why.
+/// The required capabilities and their reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct NeededCapabilities {
-    /// `CAPABILITY_IAM` or `CAPABILITY_NAMED_IAM`; none if nothing has to be.
+    /// `CAPABILITY_IAM` or `CAPABILITY_NAMED_IAM`; empty if none is required.
     pub capabilities: Vec<String>,
-    /// Which resources they are for.
+    /// The resource types that require them.
     pub reason: Option<String>,
 }
 
-/// The types that can change who may do what, and the property with which a template names one.
+/// The IAM resource types, and the property that sets a custom name.
 const IAM: [(&str, Option<&str>); 9] = [
     ("AWS::IAM::AccessKey", None),
     ("AWS::IAM::Group", Some("GroupName")),
     ("AWS::IAM::InstanceProfile", Some("InstanceProfileName")),
     ("AWS::IAM::ManagedPolicy", Some("ManagedPolicyName")),
-    // Its name is no name in the account, only one within its role, user or group.
+    // The name is unique within a role, user or group only, so it is no custom name.
     ("AWS::IAM::Policy", None),
     ("AWS::IAM::Role", Some("RoleName")),
     ("AWS::IAM::User", Some("UserName")),
@@ -27,7 +27,7 @@ const IAM: [(&str, Option<&str>); 9] = [
     ("AWS::IAM::UserToGroupAddition", None),
 ];
 
-/// What a template's resources need, whatever their conditions.
+/// The capabilities that a template's resources require, regardless of conditions.
 pub(super) fn needed(document: &Value) -> NeededCapabilities {
     let mut types: Vec<&str> = Vec::new();
     let mut named = false;

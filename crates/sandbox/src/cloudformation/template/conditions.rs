@@ -1,54 +1,54 @@
-//! Conditions: which hold for the parameters that are given.
+//! Evaluation of conditions.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::scope::{Nothing, Scope};
+use super::scope::{NoResources, Scope};
 use super::{TemplateError, functions, section};
 
-/// Whether each condition of the template holds.
+/// Evaluates each condition of the template.
 pub(super) fn evaluate(scope: &Scope) -> Result<BTreeMap<String, bool>, TemplateError> {
-    let mut found = BTreeMap::new();
+    let mut results = BTreeMap::new();
     for (name, _) in section(&scope.document, "Conditions") {
-        named(name, scope, &mut found, &mut Vec::new())?;
+        evaluate_named(name, scope, &mut results, &mut Vec::new())?;
     }
-    Ok(found)
+    Ok(results)
 }
 
-fn named(
+fn evaluate_named(
     name: &str,
     scope: &Scope,
-    found: &mut BTreeMap<String, bool>,
-    asking: &mut Vec<String>,
+    results: &mut BTreeMap<String, bool>,
+    pending: &mut Vec<String>,
 ) -> Result<bool, TemplateError> {
-    if let Some(holds) = found.get(name) {
+    if let Some(holds) = results.get(name) {
         return Ok(*holds);
     }
     let expression = scope.document["Conditions"].get(name).ok_or_else(|| {
         TemplateError::format(format!("Unresolved condition dependency {name} in the Conditions block of the template"))
     })?;
-    if asking.iter().any(|asked| asked == name) {
+    if pending.iter().any(|other| other == name) {
         return Err(TemplateError::format(format!(
             "Found circular condition dependency between [{}]",
-            asking.join(", ")
+            pending.join(", ")
         )));
     }
-    asking.push(name.to_owned());
-    let holds = holds(expression, scope, found, asking)?;
-    asking.pop();
-    found.insert(name.to_owned(), holds);
+    pending.push(name.to_owned());
+    let holds = evaluate_expression(expression, scope, results, pending)?;
+    pending.pop();
+    results.insert(name.to_owned(), holds);
     Ok(holds)
 }
 
-fn holds(
+fn evaluate_expression(
     expression: &Value,
     scope: &Scope,
-    found: &mut BTreeMap<String, bool>,
-    asking: &mut Vec<String>,
+    results: &mut BTreeMap<String, bool>,
+    pending: &mut Vec<String>,
 ) -> Result<bool, TemplateError> {
     if let Some(name) = condition_of(expression) {
-        return named(name, scope, found, asking);
+        return evaluate_named(name, scope, results, pending);
     }
     let Some((function, argument)) = functions::of(expression) else {
         return Err(not_boolean());
@@ -58,8 +58,8 @@ fn holds(
         ("Fn::Equals", [left, right]) => {
             let mut sides = Vec::new();
             for side in [left, right] {
-                let value = scope.resolve(side, &Nothing)?;
-                // A number and the same number as text are equal: all parameters are text.
+                let value = scope.resolve(side, &NoResources)?;
+                // Parameters are strings, so a number equals its string.
                 sides.push(value.map(|value| match value {
                     Value::Bool(_) | Value::Number(_) => Value::String(value.to_string()),
                     value => value,
@@ -67,9 +67,12 @@ fn holds(
             }
             Ok(sides[0] == sides[1])
         }
-        ("Fn::Not", [inner]) => Ok(!holds(inner, scope, found, asking)?),
+        ("Fn::Not", [inner]) => Ok(!evaluate_expression(inner, scope, results, pending)?),
         ("Fn::And" | "Fn::Or", inner) => {
-            let all = inner.iter().map(|inner| holds(inner, scope, found, asking)).collect::<Result<Vec<_>, _>>()?;
+            let all = inner
+                .iter()
+                .map(|inner| evaluate_expression(inner, scope, results, pending))
+                .collect::<Result<Vec<_>, _>>()?;
             Ok(if function == "Fn::And" { all.into_iter().all(|one| one) } else { all.into_iter().any(|one| one) })
         }
         _ => Err(not_boolean()),

@@ -1,10 +1,10 @@
-//! The functions of templates: which there are, and what their arguments have to look like.
+//! Intrinsic functions: the supported ones, and the shapes of their arguments.
 
 use serde_json::Value;
 
 use super::TemplateError;
 
-/// Those that are understood, as CloudFormation lists them.
+/// The supported functions, in the order of CloudFormation's error message.
 const SUPPORTED: [&str; 14] = [
     "Fn::And",
     "Fn::Base64",
@@ -22,8 +22,8 @@ const SUPPORTED: [&str; 14] = [
     "Condition",
 ];
 
-/// Those that AWS knows and the sandbox does not.
-const REFUSED: [&str; 7] = [
+/// The functions of AWS that the sandbox does not support.
+const UNSUPPORTED: [&str; 7] = [
     "Fn::Cidr",
     "Fn::ForEach",
     "Fn::GetAZs",
@@ -33,21 +33,21 @@ const REFUSED: [&str; 7] = [
     "Fn::ToJsonString",
 ];
 
-/// The function that a value is, and its argument.
+/// The function call in a value: its name and argument.
 pub(super) fn of(value: &Value) -> Option<(&str, &Value)> {
     let entries = value.as_object().filter(|entries| entries.len() == 1)?;
     let (name, argument) = entries.iter().next()?;
     (name == "Ref" || name.starts_with("Fn::")).then_some((name.as_str(), argument))
 }
 
-/// A part of the text of `Fn::Sub`.
+/// A part of a `Fn::Sub` string.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Piece {
     Text(String),
     Variable(String),
 }
 
-/// Takes the text of `Fn::Sub` apart; `${!Name}` is the text `${Name}`.
+/// Splits a `Fn::Sub` string into parts; `${!Name}` is the literal `${Name}`.
 pub(super) fn pieces(text: &str) -> Result<Vec<Piece>, TemplateError> {
     let mut pieces = Vec::new();
     let mut literal = String::new();
@@ -79,10 +79,10 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece>, TemplateError> {
     Ok(pieces)
 }
 
-/// The variables of a `Fn::Sub` of its own.
+/// The variable map of a `Fn::Sub`.
 type Variables = serde_json::Map<String, Value>;
 
-/// The text of a `Fn::Sub` and its own variables.
+/// The string of a `Fn::Sub` and its variable map.
 pub(super) fn sub(argument: &Value) -> Result<(&str, Option<&Variables>), TemplateError> {
     match argument {
         Value::String(text) => Ok((text, None)),
@@ -111,7 +111,7 @@ pub(super) fn get_att(argument: &Value) -> Result<(&str, Value), TemplateError> 
             [Value::String(resource), attribute] if of(attribute).is_some_and(|(name, _)| name == "Ref") => {
                 Ok((resource, attribute.clone()))
             }
-            // `!GetAtt [A, Outputs, B]` is taken for `A.Outputs.B`.
+            // `!GetAtt [A, Outputs, B]` means `A.Outputs.B`.
             [Value::String(resource), rest @ ..] if rest.len() > 1 && rest.iter().all(Value::is_string) => {
                 let names: Vec<_> = rest.iter().filter_map(Value::as_str).collect();
                 Ok((resource, Value::from(names.join("."))))
@@ -122,7 +122,7 @@ pub(super) fn get_att(argument: &Value) -> Result<(&str, Value), TemplateError> 
     }
 }
 
-/// What CloudFormation says of arguments that a function cannot have.
+/// CloudFormation's error for invalid arguments of a function.
 pub(super) fn bad_argument(function: &str) -> TemplateError {
     TemplateError::error(match function {
         "Ref" => "every Ref object must have a single String value.",
@@ -162,7 +162,7 @@ pub(super) fn bad_argument(function: &str) -> TemplateError {
     })
 }
 
-/// Checks the functions of all properties, outputs and conditions, wherever they stand.
+/// Checks all functions in conditions, resources and outputs.
 pub(super) fn check(document: &Value) -> Result<(), TemplateError> {
     for section in ["Conditions", "Resources", "Outputs"] {
         if let Some(content) = document.get(section) {
@@ -189,7 +189,7 @@ fn check_value(value: &Value) -> Result<(), TemplateError> {
 }
 
 fn check_function(name: &str, argument: &Value, siblings: usize) -> Result<(), TemplateError> {
-    if REFUSED.iter().any(|refused| name == *refused || name.starts_with(&format!("{refused}::"))) {
+    if UNSUPPORTED.iter().any(|other| name == *other || name.starts_with(&format!("{other}::"))) {
         return Err(TemplateError::error(format!("the sandbox does not have the function {name}")));
     }
     if name != "Ref" && !SUPPORTED.contains(&name) || siblings != 1 && name != "Fn::Transform" {
@@ -200,27 +200,27 @@ fn check_function(name: &str, argument: &Value, siblings: usize) -> Result<(), T
         )));
     }
     let items = argument.as_array();
-    let many = |least: usize, most: usize| items.is_some_and(|items| (least..=most).contains(&items.len()));
+    let has_length = |least: usize, most: usize| items.is_some_and(|items| (least..=most).contains(&items.len()));
     let fits = match name {
         "Ref" => argument.is_string(),
         "Fn::GetAtt" => return get_att(argument).map(drop),
         "Fn::Sub" => return sub(argument).and_then(|(text, _)| pieces(text)).map(drop),
         "Fn::Join" | "Fn::Split" => {
-            many(2, 2)
+            has_length(2, 2)
                 && argument[0].is_string()
                 && (name == "Fn::Split" || argument[1].is_array() || of(&argument[1]).is_some())
         }
-        "Fn::Select" | "Fn::Equals" => many(2, 2),
+        "Fn::Select" | "Fn::Equals" => has_length(2, 2),
         "Fn::FindInMap" => {
-            if many(4, 4) {
-                // It needs the transform AWS::LanguageExtensions.
+            if has_length(4, 4) {
+                // The default value requires the transform AWS::LanguageExtensions.
                 return Err(TemplateError::error("the sandbox does not have Fn::FindInMap with a default value"));
             }
-            many(3, 3)
+            has_length(3, 3)
         }
-        "Fn::If" => many(3, 3) && argument[0].is_string(),
-        "Fn::And" | "Fn::Or" => many(2, 10),
-        "Fn::Not" => many(1, 1),
+        "Fn::If" => has_length(3, 3) && argument[0].is_string(),
+        "Fn::And" | "Fn::Or" => has_length(2, 10),
+        "Fn::Not" => has_length(1, 1),
         "Fn::Base64" => argument.is_string() || of(argument).is_some(),
         _ => true,
     };

@@ -1,4 +1,4 @@
-//! Parameters: what a template declares, and the values that it is given.
+//! Parameter declarations and their values.
 
 use std::collections::BTreeMap;
 
@@ -6,35 +6,35 @@ use serde_json::Value;
 
 use super::{TemplateError, section};
 
-/// A parameter that a template declares.
+/// A declared parameter.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct ParameterDeclaration {
-    /// Its name.
+    /// The name.
     pub name: String,
     /// `String`, `Number`, `List<Number>`, `CommaDelimitedList`.
     pub kind: String,
-    /// Its value if none is given.
+    /// The default value.
     pub default: Option<String>,
-    /// Whether its value must not be shown.
+    /// Whether the value is masked in output.
     pub no_echo: bool,
-    /// What the template says of it.
+    /// The description in the template.
     pub description: Option<String>,
-    /// The values that it may have; any if there are none.
+    /// The allowed values; any value if empty.
     pub allowed_values: Vec<String>,
-    /// What its value must look like.
+    /// The regular expression that the whole value must match.
     pub allowed_pattern: Option<String>,
-    /// What is said of a value that it cannot have.
+    /// The error message for a value that violates a constraint.
     pub constraint_description: Option<String>,
-    /// How short and how long it may be.
+    /// Minimum and maximum length, in characters.
     pub length: (Option<usize>, Option<usize>),
-    /// How small and how large it may be.
+    /// Minimum and maximum value.
     pub range: (Option<f64>, Option<f64>),
 }
 
-/// The types of parameters that there are.
+/// The supported parameter types.
 pub(super) const KINDS: [&str; 5] = ["String", "Number", "List<Number>", "CommaDelimitedList", "List<String>"];
 
-/// The parameters of a template, in its order.
+/// The parameters of a template, in template order.
 pub(super) fn declarations(document: &Value) -> Vec<ParameterDeclaration> {
     section(document, "Parameters").map(|(name, declared)| declaration(name, declared)).collect()
 }
@@ -57,7 +57,7 @@ fn declaration(name: &str, declared: &Value) -> ParameterDeclaration {
     }
 }
 
-/// A scalar as text.
+/// Converts a scalar to a string.
 pub(super) fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -66,7 +66,7 @@ pub(super) fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-/// The values of all parameters. A number stays text, as `Ref` gives it; a list is a list of texts.
+/// The values of all parameters. Numbers stay strings, as `Ref` returns them; a list is a list of strings.
 pub(super) fn values(
     declared: &[ParameterDeclaration],
     supplied: &BTreeMap<String, String>,
@@ -110,7 +110,7 @@ impl ParameterDeclaration {
 
     fn check(&self, text: &str) -> Result<(), TemplateError> {
         let name = &self.name;
-        let refused = |what: String| {
+        let violation = |what: String| {
             Err(TemplateError(match &self.constraint_description {
                 Some(description) => format!("Parameter '{name}' failed to satisfy constraint: {description}"),
                 None => format!("Parameter '{name}' {what}"),
@@ -118,44 +118,44 @@ impl ParameterDeclaration {
         };
         if matches!(self.kind.as_str(), "Number" | "List<Number>") {
             let Some(number) = text.parse::<f64>().ok().filter(|number| number.is_finite()) else {
-                // No constraint of the template's, so its description does not speak of it.
+                // The type is no constraint, so `ConstraintDescription` does not apply.
                 return Err(TemplateError(format!("Parameter '{name}' must be a number")));
             };
             if let (Some(least), _) = self.range
                 && number < least
             {
-                return refused(format!("must be a number not less than {least}"));
+                return violation(format!("must be a number not less than {least}"));
             }
             if let (_, Some(most)) = self.range
                 && number > most
             {
-                return refused(format!("must be a number not greater than {most}"));
+                return violation(format!("must be a number not greater than {most}"));
             }
         }
         let length = text.chars().count();
         if let (Some(least), _) = self.length
             && length < least
         {
-            return refused(format!("must contain at least {least} characters"));
+            return violation(format!("must contain at least {least} characters"));
         }
         if let (_, Some(most)) = self.length
             && length > most
         {
-            return refused(format!("must contain at most {most} characters"));
+            return violation(format!("must contain at most {most} characters"));
         }
         if let Some(pattern) = &self.allowed_pattern {
-            // The whole value has to match, as with Java's `matches`.
+            // The whole value must match, as with Java's `matches`.
             let whole = regex_lite::Regex::new(&format!("^(?:{pattern})$")).map_err(|_| {
                 TemplateError::format(format!(
                     "Parameter '{name}' has an AllowedPattern that is no valid regular expression"
                 ))
             })?;
             if !whole.is_match(text) {
-                return refused(format!("must match pattern {pattern}"));
+                return violation(format!("must match pattern {pattern}"));
             }
         }
         if !self.allowed_values.is_empty() && !self.allowed_values.iter().any(|allowed| allowed == text) {
-            return refused("must be one of AllowedValues".to_owned());
+            return violation("must be one of AllowedValues".to_owned());
         }
         Ok(())
     }

@@ -1,14 +1,14 @@
-//! The types of a template's resources, their properties and their attributes.
+//! Validation of resource types, properties and attributes.
 
 use serde_json::Value;
 
-use super::bound::chosen;
+use super::bound::enabled;
 use super::references::{self, Reference};
 use super::scope::Scope;
 use super::{TemplateError, Types, functions, section};
 use crate::cloudformation::resource_types::Property;
 
-/// Checks that there is every type that a template names, whatever the conditions.
+/// Checks that every resource type exists, regardless of conditions.
 pub(super) fn check_types(document: &Value, types: Types) -> Result<(), TemplateError> {
     let mut unknown: Vec<&str> = Vec::new();
     for (_, resource) in section(document, "Resources") {
@@ -27,7 +27,7 @@ fn type_of(resource: &Value) -> &str {
     resource["Type"].as_str().unwrap_or_default()
 }
 
-/// Checks types, properties and attributes, as far as they are written down; what functions make of them is their own.
+/// Checks types, properties and attributes; results of functions are not checked.
 pub(super) fn check(scope: &Scope, types: Types) -> Result<(), TemplateError> {
     check_types(&scope.document, types)?;
     for block in ["Resources", "Outputs"] {
@@ -37,17 +37,17 @@ pub(super) fn check(scope: &Scope, types: Types) -> Result<(), TemplateError> {
             }
         }
     }
-    for (name, resource) in chosen(scope, "Resources") {
+    for (name, resource) in enabled(scope, "Resources") {
         let Some(resource_type) = types(type_of(resource)) else {
             continue;
         };
-        let nothing = Value::Object(serde_json::Map::new());
-        let mut wrong = Vec::new();
-        violations(resource.get("Properties").unwrap_or(&nothing), resource_type.properties, "#", scope, &mut wrong);
-        if !wrong.is_empty() {
+        let empty = Value::Object(serde_json::Map::new());
+        let mut errors = Vec::new();
+        violations(resource.get("Properties").unwrap_or(&empty), resource_type.properties, "#", scope, &mut errors);
+        if !errors.is_empty() {
             return Err(TemplateError(format!(
                 "Properties validation failed for resource {name} with message:\n{}",
-                wrong.join("\n")
+                errors.join("\n")
             )));
         }
     }
@@ -69,44 +69,44 @@ fn check_attributes(value: &Value, scope: &Scope, types: Types) -> Result<(), Te
     Ok(())
 }
 
-/// What is missing and what does not belong; nothing is said of what a function makes.
-fn violations(value: &Value, properties: &[Property], path: &str, scope: &Scope, wrong: &mut Vec<String>) {
-    let value = scope.chosen(value);
+/// Collects missing properties, unknown properties and wrong types; values of functions are skipped.
+fn violations(value: &Value, properties: &[Property], path: &str, scope: &Scope, errors: &mut Vec<String>) {
+    let value = scope.select_branch(value);
     if properties.is_empty() || functions::of(value).is_some() {
         return;
     }
     match value {
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                violations(item, properties, &format!("{path}/{index}"), scope, wrong);
+                violations(item, properties, &format!("{path}/{index}"), scope, errors);
             }
         }
         Value::Object(entries) => {
-            let is_given = |name: &str| entries.get(name).is_some_and(|value| !is_no_value(scope.chosen(value)));
-            for property in properties.iter().filter(|property| property.required && !is_given(property.name)) {
-                wrong.push(format!("{path}: required key [{}] not found", property.name));
+            let is_set = |name: &str| entries.get(name).is_some_and(|value| !is_no_value(scope.select_branch(value)));
+            for property in properties.iter().filter(|property| property.required && !is_set(property.name)) {
+                errors.push(format!("{path}: required key [{}] not found", property.name));
             }
             for (name, value) in entries {
                 match properties.iter().find(|property| property.name == name) {
-                    Some(property) => match wrong_type(property, scope.chosen(value)) {
+                    Some(property) => match wrong_type(property, scope.select_branch(value)) {
                         Some(expected) => {
-                            let found = type_name(scope.chosen(value));
-                            wrong.push(format!("{path}/{name}: expected type: {expected}, found: {found}"));
+                            let found = type_name(scope.select_branch(value));
+                            errors.push(format!("{path}/{name}: expected type: {expected}, found: {found}"));
                         }
-                        None => violations(value, property.below, &format!("{path}/{name}"), scope, wrong),
+                        None => violations(value, property.below, &format!("{path}/{name}"), scope, errors),
                     },
-                    None if is_given(name) => wrong.push(format!("{path}: extraneous key [{name}] is not permitted")),
+                    None if is_set(name) => errors.push(format!("{path}: extraneous key [{name}] is not permitted")),
                     None => {}
                 }
             }
         }
-        // A scalar in a list of objects is the provider's to refuse.
+        // The provider rejects a scalar in a list of objects.
         _ => {}
     }
 }
 
-/// What a property should have been, where that can be told from the list of properties: names are texts, what has properties
-/// below is an object or a list of them, and tags are a list. The rest is for the providers, which know the types.
+/// The expected type of a property, if the value has another and the property list implies one: names are strings, properties
+/// with subproperties are objects or lists, tags are lists. Providers check the rest.
 fn wrong_type(property: &Property, value: &Value) -> Option<&'static str> {
     if functions::of(value).is_some() {
         return None;
@@ -122,7 +122,7 @@ fn wrong_type(property: &Property, value: &Value) -> Option<&'static str> {
     }
 }
 
-/// Whether a property with properties below is a list, by its name: CloudFormation's lists have plural names, but for these.
+/// Whether a property with subproperties is a list: CloudFormation's lists have plural names, with these exceptions.
 fn is_list(property: &Property) -> bool {
     match property.name {
         "ServerSideEncryptionConfiguration" => true,
@@ -131,7 +131,7 @@ fn is_list(property: &Property) -> bool {
     }
 }
 
-/// What the schema's validator calls a value's type.
+/// The schema validator's name of a value's type.
 fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "Null",

@@ -1,4 +1,4 @@
-//! What values refer to: found, held against what there is, and ordered.
+//! References in a template: collection, validation and detection of dependency cycles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,18 +8,18 @@ use super::functions::{self, Piece};
 use super::scope::{PSEUDO, Scope};
 use super::{TemplateError, section};
 
-/// A reference.
+/// A reference in a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reference {
     /// `Ref`, or a name in `Fn::Sub`.
     Name(String),
-    /// `Fn::GetAtt`, or a name with a point in `Fn::Sub`. The attribute is unknown where a parameter says it.
+    /// `Fn::GetAtt`, or a name with a dot in `Fn::Sub`. No attribute if a parameter supplies its name.
     Attribute { resource: String, attribute: Option<String>, function: &'static str },
     /// The condition of a `Fn::If`.
     Condition(String),
 }
 
-/// Finds all references in a value; with a scope only in what its conditions choose.
+/// Finds all references in a value; with a scope, only in the selected branches of `Fn::If`.
 pub(super) fn find(value: &Value, scope: Option<&Scope>) -> Result<Vec<Reference>, TemplateError> {
     let mut found = Vec::new();
     visit(value, scope, &mut found)?;
@@ -27,7 +27,7 @@ pub(super) fn find(value: &Value, scope: Option<&Scope>) -> Result<Vec<Reference
 }
 
 fn visit(value: &Value, scope: Option<&Scope>, found: &mut Vec<Reference>) -> Result<(), TemplateError> {
-    let value = scope.map_or(value, |scope| scope.chosen(value));
+    let value = scope.map_or(value, |scope| scope.select_branch(value));
     match functions::of(value) {
         Some(("Ref", Value::String(name))) => found.push(Reference::Name(name.clone())),
         Some(("Fn::GetAtt", argument)) => {
@@ -79,7 +79,7 @@ fn visit(value: &Value, scope: Option<&Scope>, found: &mut Vec<Reference>) -> Re
     Ok(())
 }
 
-/// Checks that everything that is referred to is in the template.
+/// Checks that all references resolve within the template.
 pub(super) fn check(document: &Value) -> Result<(), TemplateError> {
     let has = |section: &str, name: &str| document.get(section).is_some_and(|section| section.get(name).is_some());
     let mut in_conditions = Vec::new();
@@ -146,7 +146,7 @@ pub(super) fn check(document: &Value) -> Result<(), TemplateError> {
     Ok(())
 }
 
-/// What a resource's `DependsOn` names.
+/// The names in a resource's `DependsOn`.
 pub(super) fn depends_on(resource: &Value) -> Vec<String> {
     match resource.get("DependsOn") {
         Some(Value::String(name)) => vec![name.clone()],
@@ -162,18 +162,18 @@ pub(super) fn unresolved_in(block: &str, names: Vec<String>) -> TemplateError {
     ))
 }
 
-/// `[A, B]`, each name once.
+/// Formats names as `[A, B]`, without duplicates.
 fn list(names: Vec<String>) -> String {
     let mut seen = BTreeSet::new();
     let names: Vec<_> = names.into_iter().filter(|name| seen.insert(name.clone())).collect();
     format!("[{}]", names.join(", "))
 }
 
-/// Refuses resources that wait for each other in a circle.
-pub(super) fn check_circles(dependencies: &[(String, BTreeSet<String>)]) -> Result<(), TemplateError> {
+/// Rejects circular dependencies between resources.
+pub(super) fn check_cycles(dependencies: &[(String, BTreeSet<String>)]) -> Result<(), TemplateError> {
     let all: BTreeMap<&str, &BTreeSet<String>> =
         dependencies.iter().map(|(name, names)| (name.as_str(), names)).collect();
-    let in_circle = |start: &str| {
+    let in_cycle = |start: &str| {
         let mut seen = BTreeSet::new();
         let mut open: Vec<&str> = vec![start];
         while let Some(name) = open.pop() {
@@ -188,28 +188,28 @@ pub(super) fn check_circles(dependencies: &[(String, BTreeSet<String>)]) -> Resu
         }
         false
     };
-    // Only what is left when all that waits for nothing has been taken away can be part of a circle.
-    let mut left: BTreeSet<&str> = all.keys().copied().collect();
+    // After repeated removal of resources without open dependencies, only those of cycles and their dependents remain.
+    let mut remaining: BTreeSet<&str> = all.keys().copied().collect();
     loop {
-        let free: Vec<_> = left
+        let independent: Vec<_> = remaining
             .iter()
             .copied()
-            .filter(|name| all[name].iter().all(|needed| !left.contains(needed.as_str())))
+            .filter(|name| all[name].iter().all(|needed| !remaining.contains(needed.as_str())))
             .collect();
-        if free.is_empty() {
+        if independent.is_empty() {
             break;
         }
-        for name in free {
-            left.remove(name);
+        for name in independent {
+            remaining.remove(name);
         }
     }
-    if left.is_empty() {
+    if remaining.is_empty() {
         return Ok(());
     }
     let names: Vec<_> = dependencies
         .iter()
         .map(|(name, _)| name.as_str())
-        .filter(|name| left.contains(name) && in_circle(name))
+        .filter(|name| remaining.contains(name) && in_cycle(name))
         .collect();
     Err(TemplateError(format!("Circular dependency between resources: [{}]", names.join(", "))))
 }

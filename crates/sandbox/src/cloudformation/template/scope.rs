@@ -1,4 +1,4 @@
-//! What names stand for, and what functions make of their arguments.
+//! Resolution of references and evaluation of intrinsic functions.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::functions::{self, Piece};
 use super::{ResourceValues, TemplateError};
 
-/// The stack that pseudo parameters speak of.
+/// The values of the pseudo parameters of a stack.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Pseudo {
     /// `AWS::AccountId`.
@@ -36,7 +36,7 @@ pub(super) const PSEUDO: [&str; 8] = [
     "AWS::URLSuffix",
 ];
 
-/// What names stand for.
+/// A template with the values of its parameters and conditions.
 #[derive(Debug, Clone)]
 pub(super) struct Scope {
     pub(super) document: Value,
@@ -45,10 +45,10 @@ pub(super) struct Scope {
     pub(super) conditions: BTreeMap<String, bool>,
 }
 
-/// Where nothing is made yet.
-pub(super) struct Nothing;
+/// No resource exists yet.
+pub(super) struct NoResources;
 
-impl ResourceValues for Nothing {
+impl ResourceValues for NoResources {
     fn reference(&self, _: &str) -> Option<String> {
         None
     }
@@ -59,17 +59,17 @@ impl ResourceValues for Nothing {
 }
 
 impl Scope {
-    /// What a value comes to; `None` is `AWS::NoValue`.
-    pub(super) fn resolve(&self, value: &Value, known: &dyn ResourceValues) -> Result<Option<Value>, TemplateError> {
+    /// Resolves a value; `None` is `AWS::NoValue`.
+    pub(super) fn resolve(&self, value: &Value, values: &dyn ResourceValues) -> Result<Option<Value>, TemplateError> {
         if let Some((name, argument)) = functions::of(value) {
-            return self.call(name, argument, known);
+            return self.call(name, argument, values);
         }
         Ok(Some(match value {
-            Value::Array(items) => Value::Array(self.list(items, known)?),
+            Value::Array(items) => Value::Array(self.list(items, values)?),
             Value::Object(entries) => {
                 let mut resolved = Map::new();
                 for (name, value) in entries {
-                    if let Some(value) = self.resolve(value, known)? {
+                    if let Some(value) = self.resolve(value, values)? {
                         resolved.insert(name.clone(), value);
                     }
                 }
@@ -79,8 +79,8 @@ impl Scope {
         }))
     }
 
-    /// The value that is chosen where `Fn::If` stands, one in another too.
-    pub(super) fn chosen<'a>(&self, value: &'a Value) -> &'a Value {
+    /// Replaces `Fn::If`, also nested, by the selected branch.
+    pub(super) fn select_branch<'a>(&self, value: &'a Value) -> &'a Value {
         let mut value = value;
         while let Some(("Fn::If", Value::Array(items))) = functions::of(value) {
             let [Value::String(condition), yes, no] = items.as_slice() else {
@@ -91,35 +91,35 @@ impl Scope {
         value
     }
 
-    fn list(&self, items: &[Value], known: &dyn ResourceValues) -> Result<Vec<Value>, TemplateError> {
-        let resolved = items.iter().map(|item| self.resolve(item, known));
+    fn list(&self, items: &[Value], values: &dyn ResourceValues) -> Result<Vec<Value>, TemplateError> {
+        let resolved = items.iter().map(|item| self.resolve(item, values));
         resolved.filter_map(Result::transpose).collect()
     }
 
-    fn call(&self, name: &str, argument: &Value, known: &dyn ResourceValues) -> Result<Option<Value>, TemplateError> {
+    fn call(&self, name: &str, argument: &Value, values: &dyn ResourceValues) -> Result<Option<Value>, TemplateError> {
         let bad = || functions::bad_argument(name);
         let items = || argument.as_array().ok_or_else(bad);
         Ok(Some(match name {
-            "Ref" => return self.reference(argument.as_str().ok_or_else(bad)?, known),
+            "Ref" => return self.reference(argument.as_str().ok_or_else(bad)?, values),
             "Fn::GetAtt" => {
                 let (resource, attribute) = functions::get_att(argument)?;
-                let attribute = self.text(&attribute, known)?.ok_or_else(bad)?;
-                self.attribute(resource, &attribute, known)?
+                let attribute = self.text(&attribute, values)?.ok_or_else(bad)?;
+                self.attribute(resource, &attribute, values)?
             }
             "Fn::If" => {
                 let [Value::String(condition), yes, no] = items()?.as_slice() else {
                     return Err(bad());
                 };
-                let holds = self.conditions.get(condition).ok_or_else(|| undefined_condition(condition))?;
-                return self.resolve(if *holds { yes } else { no }, known);
+                let condition_holds = self.conditions.get(condition).ok_or_else(|| undefined_condition(condition))?;
+                return self.resolve(if *condition_holds { yes } else { no }, values);
             }
-            "Fn::Sub" => Value::String(self.sub(argument, known)?),
+            "Fn::Sub" => Value::String(self.sub(argument, values)?),
             "Fn::Join" => {
                 let [delimiter, list] = items()?.as_slice() else {
                     return Err(bad());
                 };
-                let delimiter = self.text(delimiter, known)?.ok_or_else(bad)?;
-                let Some(Value::Array(list)) = self.resolve(list, known)? else {
+                let delimiter = self.text(delimiter, values)?.ok_or_else(bad)?;
+                let Some(Value::Array(list)) = self.resolve(list, values)? else {
                     return Err(bad());
                 };
                 let texts: Option<Vec<String>> = list.iter().map(scalar).collect();
@@ -129,17 +129,17 @@ impl Scope {
                 let [delimiter, source] = items()?.as_slice() else {
                     return Err(bad());
                 };
-                let delimiter = self.text(delimiter, known)?.filter(|text| !text.is_empty()).ok_or_else(bad)?;
-                let source = self.text(source, known)?.ok_or_else(bad)?;
+                let delimiter = self.text(delimiter, values)?.filter(|text| !text.is_empty()).ok_or_else(bad)?;
+                let source = self.text(source, values)?.ok_or_else(bad)?;
                 source.split(&delimiter).map(Value::from).collect()
             }
             "Fn::Select" => {
                 let [index, list] = items()?.as_slice() else {
                     return Err(bad());
                 };
-                let index = self.text(index, known)?.ok_or_else(bad)?;
+                let index = self.text(index, values)?.ok_or_else(bad)?;
                 let number: usize = index.parse().map_err(|_| bad())?;
-                let Some(Value::Array(list)) = self.resolve(list, known)? else {
+                let Some(Value::Array(list)) = self.resolve(list, values)? else {
                     return Err(bad());
                 };
                 list.get(number).cloned().ok_or_else(|| {
@@ -152,7 +152,7 @@ impl Scope {
                 };
                 let mut path = Vec::new();
                 for part in [map, key, attribute] {
-                    path.push(self.text(part, known)?.ok_or_else(bad)?);
+                    path.push(self.text(part, values)?.ok_or_else(bad)?);
                 }
                 let map = self.document["Mappings"].get(&path[0]).ok_or_else(|| {
                     TemplateError::error(format!(
@@ -165,7 +165,7 @@ impl Scope {
                     .cloned()
                     .ok_or_else(|| TemplateError::error(format!("Unable to get mapping for {}", path.join("::"))))?
             }
-            "Fn::Base64" => Value::String(STANDARD.encode(self.text(argument, known)?.ok_or_else(bad)?)),
+            "Fn::Base64" => Value::String(STANDARD.encode(self.text(argument, values)?.ok_or_else(bad)?)),
             "Fn::Equals" | "Fn::Not" | "Fn::And" | "Fn::Or" => {
                 return Err(TemplateError::error(format!("{name} cannot be partially collapsed")));
             }
@@ -173,12 +173,12 @@ impl Scope {
         }))
     }
 
-    /// A value that has to be text.
-    pub(super) fn text(&self, value: &Value, known: &dyn ResourceValues) -> Result<Option<String>, TemplateError> {
-        Ok(self.resolve(value, known)?.as_ref().and_then(scalar))
+    /// Resolves a value to a string; `None` for a list or an object.
+    pub(super) fn text(&self, value: &Value, values: &dyn ResourceValues) -> Result<Option<String>, TemplateError> {
+        Ok(self.resolve(value, values)?.as_ref().and_then(scalar))
     }
 
-    fn sub(&self, argument: &Value, known: &dyn ResourceValues) -> Result<String, TemplateError> {
+    fn sub(&self, argument: &Value, values: &dyn ResourceValues) -> Result<String, TemplateError> {
         let (text, variables) = functions::sub(argument)?;
         let mut result = String::new();
         for piece in functions::pieces(text)? {
@@ -186,11 +186,11 @@ impl Scope {
                 Piece::Text(text) => result.push_str(&text),
                 Piece::Variable(name) => {
                     let value = if let Some(own) = variables.and_then(|variables| variables.get(&name)) {
-                        self.resolve(own, known)?
+                        self.resolve(own, values)?
                     } else if let Some((resource, attribute)) = name.split_once('.') {
-                        Some(self.attribute(resource, attribute, known)?)
+                        Some(self.attribute(resource, attribute, values)?)
                     } else {
-                        self.reference(&name, known)?
+                        self.reference(&name, values)?
                     };
                     let value = value
                         .as_ref()
@@ -203,7 +203,7 @@ impl Scope {
         Ok(result)
     }
 
-    fn reference(&self, name: &str, known: &dyn ResourceValues) -> Result<Option<Value>, TemplateError> {
+    fn reference(&self, name: &str, values: &dyn ResourceValues) -> Result<Option<Value>, TemplateError> {
         let pseudo = &self.pseudo;
         Ok(Some(match name {
             "AWS::NoValue" => return Ok(None),
@@ -216,7 +216,7 @@ impl Scope {
             "AWS::URLSuffix" => Value::from(partition(&pseudo.region).1),
             _ => match self.parameters.get(name) {
                 Some(value) => value.clone(),
-                None => known.reference(name).map(Value::String).ok_or_else(|| {
+                None => values.reference(name).map(Value::String).ok_or_else(|| {
                     TemplateError::format(format!(
                         "Unresolved resource dependencies [{name}] in the Resources block of the template"
                     ))
@@ -225,8 +225,8 @@ impl Scope {
         }))
     }
 
-    fn attribute(&self, resource: &str, attribute: &str, known: &dyn ResourceValues) -> Result<Value, TemplateError> {
-        known.attribute(resource, attribute).ok_or_else(|| {
+    fn attribute(&self, resource: &str, attribute: &str, values: &dyn ResourceValues) -> Result<Value, TemplateError> {
+        values.attribute(resource, attribute).ok_or_else(|| {
             TemplateError::error(format!(
                 "resource {resource} does not support attribute type {attribute} in Fn::GetAtt"
             ))
@@ -248,7 +248,7 @@ fn partition(region: &str) -> (&'static str, &'static str) {
     }
 }
 
-/// What a value is as text; lists and objects are none.
+/// Converts a scalar to a string; `None` for other values.
 fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

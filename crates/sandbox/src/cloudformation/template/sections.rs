@@ -1,9 +1,10 @@
-//! The sections of a template, and what may stand in them.
+//! Validation of the sections of a template and their members.
 
 use serde_json::Value;
 
 use super::{TemplateError, parameters, section};
 
+/// The supported sections.
 const SECTIONS: [&str; 9] = [
     "AWSTemplateFormatVersion",
     "Conditions",
@@ -15,12 +16,12 @@ const SECTIONS: [&str; 9] = [
     "Resources",
     "Transform",
 ];
-/// Those that AWS heeds and the sandbox does not.
-const UNSUPPORTED: [&str; 2] = ["Hooks", "Rules"];
-const RESOURCE: [&str; 7] =
+/// Sections of AWS that the sandbox does not support.
+const UNSUPPORTED_SECTIONS: [&str; 2] = ["Hooks", "Rules"];
+const RESOURCE_MEMBERS: [&str; 7] =
     ["Condition", "DeletionPolicy", "DependsOn", "Metadata", "Properties", "Type", "UpdateReplacePolicy"];
-const UNHEEDED_OF_RESOURCE: [&str; 2] = ["CreationPolicy", "UpdatePolicy"];
-const PARAMETER: [&str; 11] = [
+const UNSUPPORTED_RESOURCE_MEMBERS: [&str; 2] = ["CreationPolicy", "UpdatePolicy"];
+const PARAMETER_MEMBERS: [&str; 11] = [
     "AllowedPattern",
     "AllowedValues",
     "ConstraintDescription",
@@ -33,31 +34,31 @@ const PARAMETER: [&str; 11] = [
     "NoEcho",
     "Type",
 ];
-const OUTPUT: [&str; 4] = ["Condition", "Description", "Export", "Value"];
+const OUTPUT_MEMBERS: [&str; 4] = ["Condition", "Description", "Export", "Value"];
 
-/// How many entries a section may have.
-const MOST: [(&str, &str, usize); 4] = [
+/// The maximum number of entries of each section.
+const LIMITS: [(&str, &str, usize); 4] = [
     ("Mappings", "mappings", 200),
     ("Outputs", "outputs", 200),
     ("Parameters", "parameters", 200),
     ("Resources", "resources", 500),
 ];
 
-/// Checks what has to be so even while there are macros to call.
+/// Checks the rules that also apply before macros are expanded.
 pub(super) fn check_root(document: &Value) -> Result<(), TemplateError> {
     let Some(sections) = document.as_object() else {
         return Err(TemplateError::format("unsupported structure."));
     };
     let unknown: Vec<_> = sections
         .keys()
-        .filter(|name| !SECTIONS.contains(&name.as_str()) && !UNSUPPORTED.contains(&name.as_str()))
+        .filter(|name| !SECTIONS.contains(&name.as_str()) && !UNSUPPORTED_SECTIONS.contains(&name.as_str()))
         .filter(|name| *name != "Fn::Transform")
         .map(String::as_str)
         .collect();
     if !unknown.is_empty() {
         return Err(TemplateError(format!("Invalid template property or properties [{}]", unknown.join(", "))));
     }
-    if let Some(name) = UNSUPPORTED.iter().find(|name| sections.contains_key(**name)) {
+    if let Some(name) = UNSUPPORTED_SECTIONS.iter().find(|name| sections.contains_key(**name)) {
         return Err(TemplateError::format(format!("the sandbox does not support the section {name}")));
     }
     if let Some(version) = sections.get("AWSTemplateFormatVersion")
@@ -84,7 +85,7 @@ pub(super) fn check_root(document: &Value) -> Result<(), TemplateError> {
             return Err(TemplateError::format(format!("{name} must be an object.")));
         }
     }
-    for (name, plural, most) in MOST {
+    for (name, plural, most) in LIMITS {
         let count = section(document, name).count();
         if count > most {
             return Err(TemplateError::format(format!(
@@ -123,7 +124,7 @@ fn check_parameters(document: &Value) -> Result<(), TemplateError> {
         if members.contains_key("Fn::Transform") {
             continue;
         }
-        if let Some(member) = members.keys().find(|member| !PARAMETER.contains(&member.as_str())) {
+        if let Some(member) = members.keys().find(|member| !PARAMETER_MEMBERS.contains(&member.as_str())) {
             return Err(TemplateError(format!("Invalid template parameter property '{member}'")));
         }
         let Some(kind) = members.get("Type").and_then(Value::as_str) else {
@@ -153,7 +154,7 @@ fn check_parameters(document: &Value) -> Result<(), TemplateError> {
     Ok(())
 }
 
-/// Checks the sections of a template without macros.
+/// Checks the sections of a template whose macros are expanded.
 pub(super) fn check(document: &Value) -> Result<(), TemplateError> {
     check_root(document)?;
     if section(document, "Resources").next().is_none() {
@@ -185,7 +186,7 @@ pub(super) fn check(document: &Value) -> Result<(), TemplateError> {
         let Some(members) = output.as_object() else {
             return Err(TemplateError::format("Any Outputs member must be an object."));
         };
-        if let Some(member) = members.keys().find(|member| !OUTPUT.contains(&member.as_str())) {
+        if let Some(member) = members.keys().find(|member| !OUTPUT_MEMBERS.contains(&member.as_str())) {
             return Err(TemplateError(format!("Invalid template output property '{member}'")));
         }
         if !members.contains_key("Value") {
@@ -207,10 +208,10 @@ fn check_resource(name: &str, resource: &Value) -> Result<(), TemplateError> {
     let Some(members) = resource.as_object() else {
         return Err(TemplateError::format("Any Resources member must be an object."));
     };
-    if let Some(member) = members.keys().find(|member| UNHEEDED_OF_RESOURCE.contains(&member.as_str())) {
+    if let Some(member) = members.keys().find(|member| UNSUPPORTED_RESOURCE_MEMBERS.contains(&member.as_str())) {
         return Err(TemplateError(format!("the sandbox does not support the resource property '{member}'")));
     }
-    if let Some(member) = members.keys().find(|member| !RESOURCE.contains(&member.as_str())) {
+    if let Some(member) = members.keys().find(|member| !RESOURCE_MEMBERS.contains(&member.as_str())) {
         return Err(TemplateError(format!("Invalid template resource property '{member}'")));
     }
     if members.get("Type").and_then(Value::as_str).is_none() {

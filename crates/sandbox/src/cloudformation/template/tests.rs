@@ -1,4 +1,4 @@
-//! Templates as they are written, and what CloudFormation says of those that are wrong.
+//! Tests of template parsing and evaluation, and of the error messages for invalid templates.
 
 use std::collections::BTreeMap;
 
@@ -8,36 +8,36 @@ use serde_json::{Value, json};
 use super::*;
 use crate::cloudformation::resource_types::{Created, HandlerContext, HandlerError, Property, Provider, ResourceType};
 
+mod errors;
 mod properties;
-mod refusals;
 mod shipped;
 
-struct Unmakeable;
+struct NoProvider;
 
 #[async_trait]
-impl Provider for Unmakeable {
+impl Provider for NoProvider {
     fn physical_id(&self, _: &HandlerContext<'_>, _: &Value) -> String {
-        unreachable!("templates make nothing")
+        unreachable!("template tests create no resources")
     }
 
     async fn exists(&self, _: &HandlerContext<'_>, _: &str, _: &Value) -> bool {
-        unreachable!("templates make nothing")
+        unreachable!("template tests create no resources")
     }
 
     async fn create(&self, _: &HandlerContext<'_>, _: &Value) -> Result<Created, HandlerError> {
-        unreachable!("templates make nothing")
+        unreachable!("template tests create no resources")
     }
 
     async fn stabilise(&self, _: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
-        unreachable!("templates make nothing")
+        unreachable!("template tests create no resources")
     }
 
     async fn update(&self, _: &HandlerContext<'_>, _: &Created, _: &Value, _: &Value) -> Result<Created, HandlerError> {
-        unreachable!("templates make nothing")
+        unreachable!("template tests create no resources")
     }
 
     async fn delete(&self, _: &HandlerContext<'_>, _: &Created, _: &Value) -> Result<(), HandlerError> {
-        unreachable!("templates make nothing")
+        unreachable!("template tests create no resources")
     }
 }
 
@@ -56,24 +56,24 @@ static THING: ResourceType = ResourceType {
     ],
     attributes: &["Arn", "Deep.Name"],
     early: true,
-    provider: &Unmakeable,
+    provider: &NoProvider,
 };
 static NEEDY: ResourceType = ResourceType {
     name: "Test::One::Needy",
     properties: &[property("Name", true, &[])],
     attributes: &[],
     early: true,
-    provider: &Unmakeable,
+    provider: &NoProvider,
 };
 
 fn types(name: &str) -> Option<&'static ResourceType> {
     [&THING, &NEEDY].into_iter().find(|known| known.name == name)
 }
 
-/// Every resource is made already: `Thing` is `ref-Thing`, `Thing.Arn` is `Thing/Arn`.
-struct AllMade;
+/// Values of resources that all exist: `Thing` is `ref-Thing`, `Thing.Arn` is `Thing/Arn`.
+struct AllCreated;
 
-impl ResourceValues for AllMade {
+impl ResourceValues for AllCreated {
     fn reference(&self, logical_id: &str) -> Option<String> {
         Some(format!("ref-{logical_id}"))
     }
@@ -99,17 +99,17 @@ fn bound(text: &str, supplied: &[(&str, &str)]) -> Result<Bound, TemplateError> 
     template.bind_with(template.parameter_values(&supplied)?, pseudo(), types)
 }
 
-/// What is said of a template that is refused.
+/// The error message of an invalid template.
 #[track_caller]
-fn refusal(text: &str, supplied: &[(&str, &str)]) -> String {
+fn error_message(text: &str, supplied: &[(&str, &str)]) -> String {
     match bound(text, supplied) {
-        Ok(_) => panic!("taken: {text}"),
-        Err(refused) => refused.0,
+        Ok(_) => panic!("accepted: {text}"),
+        Err(error) => error.0,
     }
 }
 
-/// What the property `Text` of a thing `A` comes to, beside a thing `B`, a parameter `P`, a list `L`, a mapping and two
-/// conditions.
+/// The resolved property `Text` of resource `A`, in a template with resource `B`, parameters `P`, `N` and `L`, a mapping and
+/// two conditions.
 fn text(expression: &str) -> Result<Value, TemplateError> {
     let template = format!(
         "
@@ -130,7 +130,7 @@ Resources:
       Text: {expression}
 "
     );
-    Ok(bound(&template, &[])?.properties("A", &AllMade)?["Text"].clone())
+    Ok(bound(&template, &[])?.properties("A", &AllCreated)?["Text"].clone())
 }
 
 #[test]
@@ -180,10 +180,10 @@ fn functions_are_evaluated() {
 
 #[test]
 fn parameter_values_are_checked_against_constraints() {
-    let with = |declared: &str| {
-        format!("Resources: {{ A: {{ Type: 'Test::One::Thing' }} }}\nParameters: {{ P: {{ {declared} }} }}")
+    let with = |declaration: &str| {
+        format!("Resources: {{ A: {{ Type: 'Test::One::Thing' }} }}\nParameters: {{ P: {{ {declaration} }} }}")
     };
-    for (declared, value, words) in [
+    for (declaration, value, expected) in [
         ("Type: String", None, "Parameters: [P] must have values"),
         ("Type: String, AllowedPattern: '[a-z]+'", Some("aB"), "Parameter 'P' must match pattern [a-z]+"),
         (
@@ -202,13 +202,13 @@ fn parameter_values_are_checked_against_constraints() {
         ("Type: String, Default: 1, AllowedValues: [2]", None, "Parameter 'P' must be one of AllowedValues"),
     ] {
         let supplied: Vec<_> = value.map(|value| ("P", value)).into_iter().collect();
-        assert_eq!(refusal(&with(declared), &supplied), words, "{declared}");
+        assert_eq!(error_message(&with(declaration), &supplied), expected, "{declaration}");
     }
-    let unknown = refusal(&with("Type: String"), &[("P", "x"), ("Q", "x"), ("R", "x")]);
+    let unknown = error_message(&with("Type: String"), &[("P", "x"), ("Q", "x"), ("R", "x")]);
     assert_eq!(unknown, "Parameters: [Q, R] do not exist in the template");
     let template = Template::parse(&with("Type: Number, Default: 512, NoEcho: true, MinValue: 128")).unwrap();
-    let declared = &template.parameters()[0];
-    assert_eq!((declared.default.as_deref(), declared.no_echo), (Some("512"), true));
+    let declaration = &template.parameters()[0];
+    assert_eq!((declaration.default.as_deref(), declaration.no_echo), (Some("512"), true));
     assert_eq!(template.parameter_values(&BTreeMap::new()).unwrap()["P"], "512");
 }
 
@@ -230,20 +230,20 @@ Outputs:
     assert_eq!(on.resources()[0].depends_on.iter().collect::<Vec<_>>(), ["Optional"]);
     assert_eq!(on.resources()[1].deletion_policy, Policy::Retain);
     assert_eq!(on.resources()[1].metadata, Some(json!({ "a": "b" })));
-    let outputs = on.outputs(&AllMade).unwrap();
+    let outputs = on.outputs(&AllCreated).unwrap();
     assert_eq!(outputs[0].export_name.as_deref(), Some("stack-x"));
     assert_eq!((&*outputs[1].key, &*outputs[1].value), ("Sometimes", "Optional/Arn"));
 
     let off = bound(template, &[("P", "off")]).unwrap();
     assert_eq!(off.resources().len(), 1);
     assert!(off.resources()[0].depends_on.is_empty());
-    assert_eq!(off.properties("Last", &AllMade).unwrap(), json!({ "Text": "none" }));
-    assert_eq!(off.outputs(&AllMade).unwrap().len(), 1);
+    assert_eq!(off.properties("Last", &AllCreated).unwrap(), json!({ "Text": "none" }));
+    assert_eq!(off.outputs(&AllCreated).unwrap().len(), 1);
 
-    let lost = template.replace("!If [IsOn, !Ref Optional, none]", "!Ref Optional");
-    let words =
+    let unresolved = template.replace("!If [IsOn, !Ref Optional, none]", "!Ref Optional");
+    let expected =
         "Template format error: Unresolved resource dependencies [Optional] in the Resources block of the template";
-    assert_eq!(refusal(&lost, &[("P", "off")]), words);
+    assert_eq!(error_message(&unresolved, &[("P", "off")]), expected);
 }
 
 #[test]
@@ -263,8 +263,8 @@ fn iam_resources_require_capabilities() {
 fn unknown_types_are_rejected_without_parameters() {
     let template =
         Template::parse("Resources: { A: { Type: 'AWS::S3::Bucket' }, B: { Type: 'AWS::S3::Pail' } }").unwrap();
-    let words = "Template format error: Unrecognized resource types: [AWS::S3::Pail]";
-    assert_eq!(template.check_types().unwrap_err().0, words);
+    let expected = "Template format error: Unrecognized resource types: [AWS::S3::Pail]";
+    assert_eq!(template.check_types().unwrap_err().0, expected);
 }
 
 #[test]

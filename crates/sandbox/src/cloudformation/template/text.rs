@@ -1,7 +1,7 @@
-//! A template's text: JSON, or YAML with the short forms of functions, which are written out.
+//! Parses a template: JSON, or YAML with short forms of functions, which are expanded.
 //!
-//! Read from the parser's events with a stack of our own: a text that is nested without end, or that grows without end by
-//! its aliases, is refused and takes neither stack nor memory.
+//! Builds the document from parser events with an explicit stack: deep nesting and expanding aliases are rejected before
+//! they exhaust stack or memory.
 
 use std::collections::HashMap;
 
@@ -11,12 +11,12 @@ use yaml_rust2::scanner::{Marker, TScalarStyle};
 
 use super::TemplateError;
 
-/// How deep a document may be, and of how many parts.
-const DEEPEST: usize = 100;
-const LARGEST: usize = 200_000;
+/// The maximum nesting depth and number of values of a document.
+const MAX_DEPTH: usize = 100;
+const MAX_VALUES: usize = 200_000;
 
-/// The functions that have a short form; `Ref` and `Condition` have one without `Fn::`.
-const SHORT: [&str; 20] = [
+/// The functions with a short form; `Ref` and `Condition` have one without `Fn::`.
+const SHORT_FORMS: [&str; 20] = [
     "And",
     "Base64",
     "Cidr",
@@ -39,7 +39,7 @@ const SHORT: [&str; 20] = [
     "Transform",
 ];
 
-/// Reads a template's text. What begins with a brace is JSON.
+/// Parses a template; a text that begins with a brace is JSON.
 pub(super) fn read(text: &str) -> Result<Value, TemplateError> {
     if !text.trim_start().starts_with('{') {
         return yaml(text);
@@ -52,39 +52,43 @@ pub(super) fn read(text: &str) -> Result<Value, TemplateError> {
 
 fn yaml(text: &str) -> Result<Value, TemplateError> {
     let mut parser = Parser::new_from_str(text);
-    let mut reader = Reader::default();
+    let mut builder = DocumentBuilder::default();
     loop {
-        let (event, at) = parser.next_token().map_err(|error| malformed(*error.marker()))?;
+        let (event, position) = parser.next_token().map_err(|error| malformed(*error.marker()))?;
         match event {
-            Event::StreamEnd | Event::DocumentEnd => return Ok(reader.root.unwrap_or(Value::Null)),
+            Event::StreamEnd | Event::DocumentEnd => return Ok(builder.root.unwrap_or(Value::Null)),
             Event::Scalar(text, style, anchor, tag) => {
                 let value = match &tag {
-                    // A key is what is written: a condition may be called `Yes`.
-                    _ if reader.awaits_key() => Value::String(text),
+                    // Keys are not converted: a condition may have the name `Yes`.
+                    _ if builder.expects_key() => Value::String(text),
                     Some(tag) if tag.handle == "tag:yaml.org,2002:" && tag.suffix != "str" => plain(text),
                     None if style == TScalarStyle::Plain => plain(text),
                     _ => Value::String(text),
                 };
-                reader.put(value, tag.as_ref(), anchor, at)?;
+                builder.put(value, tag.as_ref(), anchor, position)?;
             }
             Event::Alias(anchor) => {
-                let value = reader.anchors.get(&anchor).cloned().ok_or_else(|| malformed(at))?;
-                reader.put(value, None, 0, at)?;
+                let value = builder.anchors.get(&anchor).cloned().ok_or_else(|| malformed(position))?;
+                builder.put(value, None, 0, position)?;
             }
-            Event::SequenceStart(anchor, tag) => reader.open(Value::Array(Vec::new()), anchor, tag, at)?,
-            Event::MappingStart(anchor, tag) => reader.open(Value::Object(Map::new()), anchor, tag, at)?,
-            Event::SequenceEnd | Event::MappingEnd => reader.close(at)?,
+            Event::SequenceStart(anchor, tag) => builder.open(Value::Array(Vec::new()), anchor, tag, position)?,
+            Event::MappingStart(anchor, tag) => builder.open(Value::Object(Map::new()), anchor, tag, position)?,
+            Event::SequenceEnd | Event::MappingEnd => builder.close(position)?,
             Event::Nothing | Event::StreamStart | Event::DocumentStart => {}
         }
     }
 }
 
-fn malformed(at: Marker) -> TemplateError {
-    TemplateError(format!("Template format error: YAML not well-formed. (line {}, column {})", at.line(), at.col() + 1))
+fn malformed(position: Marker) -> TemplateError {
+    TemplateError(format!(
+        "Template format error: YAML not well-formed. (line {}, column {})",
+        position.line(),
+        position.col() + 1
+    ))
 }
 
-/// A scalar without quotes. A date is text, and a number is one only if it would be written the same way again: an
-/// account's leading zeros and a version's trailing ones must not be lost.
+/// Converts an unquoted scalar. Dates stay strings, and so do numbers that would be formatted otherwise, to keep the leading
+/// zeros of an account ID and the trailing zeros of a version.
 fn plain(text: String) -> Value {
     match text.as_str() {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
@@ -100,8 +104,8 @@ fn plain(text: String) -> Value {
     }
 }
 
-/// Writes a short form out.
-fn tagged(value: Value, tag: Option<&Tag>, at: Marker) -> Result<Value, TemplateError> {
+/// Expands a short form.
+fn expand_short_form(value: Value, tag: Option<&Tag>, position: Marker) -> Result<Value, TemplateError> {
     let Some(tag) = tag.filter(|tag| tag.handle != "tag:yaml.org,2002:") else {
         return Ok(value);
     };
@@ -115,67 +119,67 @@ fn tagged(value: Value, tag: Option<&Tag>, at: Marker) -> Result<Value, Template
             },
             _ => ("Fn::GetAtt".to_owned(), value),
         },
-        _ if SHORT.contains(&name) => (format!("Fn::{name}"), value),
-        _ => return Err(malformed(at)),
+        _ if SHORT_FORMS.contains(&name) => (format!("Fn::{name}"), value),
+        _ => return Err(malformed(position)),
     };
     Ok(Value::Object(Map::from_iter([(name, value)])))
 }
 
 #[derive(Default)]
-struct Reader {
+struct DocumentBuilder {
     root: Option<Value>,
-    open: Vec<Open>,
+    open: Vec<OpenCollection>,
     anchors: HashMap<usize, Value>,
-    parts: usize,
+    values: usize,
 }
 
-/// A list or mapping that has not come to its end.
-struct Open {
+/// A list or mapping that is still being read.
+struct OpenCollection {
     value: Value,
     anchor: usize,
     tag: Option<Tag>,
-    /// The key whose value comes next.
+    /// The key of the next value.
     key: Option<String>,
 }
 
-impl Reader {
-    fn open(&mut self, value: Value, anchor: usize, tag: Option<Tag>, at: Marker) -> Result<(), TemplateError> {
-        if self.open.len() >= DEEPEST {
-            return Err(malformed(at));
+impl DocumentBuilder {
+    fn open(&mut self, value: Value, anchor: usize, tag: Option<Tag>, position: Marker) -> Result<(), TemplateError> {
+        if self.open.len() >= MAX_DEPTH {
+            return Err(malformed(position));
         }
-        self.open.push(Open { value, anchor, tag, key: None });
+        self.open.push(OpenCollection { value, anchor, tag, key: None });
         Ok(())
     }
 
-    fn awaits_key(&self) -> bool {
-        matches!(self.open.last(), Some(Open { value: Value::Object(_), key: None, .. }))
+    fn expects_key(&self) -> bool {
+        matches!(self.open.last(), Some(OpenCollection { value: Value::Object(_), key: None, .. }))
     }
 
-    fn close(&mut self, at: Marker) -> Result<(), TemplateError> {
+    fn close(&mut self, position: Marker) -> Result<(), TemplateError> {
         match self.open.pop() {
-            Some(open) => self.put(open.value, open.tag.as_ref(), open.anchor, at),
+            Some(open) => self.put(open.value, open.tag.as_ref(), open.anchor, position),
             None => Ok(()),
         }
     }
 
-    fn put(&mut self, value: Value, tag: Option<&Tag>, anchor: usize, at: Marker) -> Result<(), TemplateError> {
-        // An alias counts as all that it brings.
-        self.parts += size(&value);
-        if self.parts > LARGEST {
-            return Err(malformed(at));
+    fn put(&mut self, value: Value, tag: Option<&Tag>, anchor: usize, position: Marker) -> Result<(), TemplateError> {
+        // An alias counts with all values that it expands to.
+        self.values += size(&value);
+        if self.values > MAX_VALUES {
+            return Err(malformed(position));
         }
-        if self.awaits_key() {
+        if self.expects_key() {
             let key = match value {
                 Value::String(text) => text,
                 Value::Bool(_) | Value::Number(_) => value.to_string(),
-                Value::Null | Value::Array(_) | Value::Object(_) => return Err(malformed(at)),
+                Value::Null | Value::Array(_) | Value::Object(_) => return Err(malformed(position)),
             };
             if let Some(open) = self.open.last_mut() {
                 open.key = Some(key);
             }
             return Ok(());
         }
-        let value = tagged(value, tag, at)?;
+        let value = expand_short_form(value, tag, position)?;
         if anchor > 0 {
             self.anchors.insert(anchor, value.clone());
         }
@@ -188,7 +192,7 @@ impl Reader {
             (Value::Object(entries), Some(key)) => {
                 entries.insert(key, value);
             }
-            _ => return Err(malformed(at)),
+            _ => return Err(malformed(position)),
         }
         Ok(())
     }

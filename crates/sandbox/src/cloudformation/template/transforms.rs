@@ -1,23 +1,23 @@
-//! Macros: where a template calls them, and in which order.
+//! Macro calls in a template and their order.
 
 use serde_json::{Map, Value};
 
 use super::{TemplateError, sections};
 
-/// A call of a macro.
+/// A macro call.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TransformCall {
-    /// What the macro's answer takes the place of: a JSON pointer, empty for the whole template.
+    /// The JSON pointer to the value that the result replaces; empty for the whole template.
     pub pointer: String,
-    /// The macro's name.
+    /// The macro name.
     pub name: String,
-    /// Its parameters, as they stand in the template.
+    /// The parameters, unresolved.
     pub parameters: Value,
-    /// What it works on: what stands beside the call, or the whole template without its `Transform`.
+    /// The macro's input: the siblings of the call, or the whole template without its `Transform`.
     pub fragment: Value,
 }
 
-/// The names of all macros that a template calls, each once, its own `Transform` first.
+/// The names of all macros in a template, without duplicates, its own `Transform` first.
 pub(super) fn names(document: &Value) -> Vec<String> {
     let mut names: Vec<String> = top_level(document).into_iter().map(|(name, _)| name).collect();
     collect(document, &mut names);
@@ -41,7 +41,7 @@ fn collect(value: &Value, names: &mut Vec<String>) {
     }
 }
 
-/// The call that comes first: the deepest; of the equally deep ones the first in the text.
+/// The next call: the deepest, and the first in the text among equals.
 pub(super) fn next(document: &Value) -> Option<TransformCall> {
     let mut deepest: Option<(usize, TransformCall)> = None;
     search(document, &mut String::new(), 0, &mut deepest);
@@ -89,26 +89,25 @@ fn step(value: &Value, name: &str, pointer: &mut String, depth: usize, deepest: 
     pointer.truncate(before);
 }
 
-/// Puts a macro's answer in the place of its call.
+/// Replaces a macro call by its result.
 pub(super) fn replace(document: &mut Value, pointer: &str, fragment: Value) -> Result<(), TemplateError> {
     if !pointer.is_empty() {
-        let target = document
-            .pointer_mut(pointer)
-            .ok_or_else(|| TemplateError::format(format!("there is nothing at {pointer}")))?;
+        let target =
+            document.pointer_mut(pointer).ok_or_else(|| TemplateError::format(format!("no value at {pointer}")))?;
         *target = fragment;
         return Ok(());
     }
-    let left: Vec<Value> = match document.get("Transform") {
+    let remaining: Vec<Value> = match document.get("Transform") {
         Some(Value::Array(calls)) => calls.iter().skip(1).cloned().collect(),
         _ => Vec::new(),
     };
     sections::check_root(&fragment)?;
     *document = fragment;
     if let Some(sections) = document.as_object_mut() {
-        // Only those that are still to come: a macro does not get to call itself without end.
+        // Only the remaining calls: a macro must not call itself endlessly.
         sections.shift_remove("Transform");
-        if !left.is_empty() {
-            sections.insert("Transform".to_owned(), Value::Array(left));
+        if !remaining.is_empty() {
+            sections.insert("Transform".to_owned(), Value::Array(remaining));
         }
     }
     Ok(())
@@ -123,12 +122,12 @@ fn top_level(document: &Value) -> Vec<(String, Value)> {
 }
 
 fn name_and_parameters(call: &Value) -> (String, Value) {
-    let none = || Value::Object(Map::new());
+    let no_parameters = || Value::Object(Map::new());
     match call {
-        Value::String(name) => (name.clone(), none()),
+        Value::String(name) => (name.clone(), no_parameters()),
         call => {
             let name = call["Name"].as_str().unwrap_or_default().to_owned();
-            (name, call.get("Parameters").cloned().unwrap_or_else(none))
+            (name, call.get("Parameters").cloned().unwrap_or_else(no_parameters))
         }
     }
 }

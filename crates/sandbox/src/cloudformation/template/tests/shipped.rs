@@ -1,22 +1,22 @@
-//! The templates that thumbctl comes with.
+//! Tests of the templates in `assets/cloudformation`.
 
 use serde_json::json;
 
 use super::*;
 
-/// Reads one of the templates that thumbctl comes with.
+/// Reads a template from `assets/cloudformation`.
 fn shipped(name: &str) -> Template {
     let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/cloudformation").join(name);
     Template::parse(&std::fs::read_to_string(file).unwrap()).unwrap()
 }
 
-/// What waits for what in a template, with the real types of resources.
-fn order(template: &Template, supplied: &[(&str, &str)]) -> (Bound, Vec<String>) {
+/// Binds a template, and lists the dependencies of each resource.
+fn dependencies(template: &Template, supplied: &[(&str, &str)]) -> (Bound, Vec<String>) {
     let supplied = supplied.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let bound = template.bind(template.parameter_values(&supplied).unwrap(), pseudo()).unwrap();
     let line = |resource: &BoundResource| {
-        let needed: Vec<_> = resource.depends_on.iter().map(String::as_str).collect();
-        format!("{}: {}", resource.logical_id, needed.join(" "))
+        let names: Vec<_> = resource.depends_on.iter().map(String::as_str).collect();
+        format!("{}: {}", resource.logical_id, names.join(" "))
     };
     let lines = bound.resources().iter().map(line).collect();
     (bound, lines)
@@ -26,33 +26,33 @@ fn order(template: &Template, supplied: &[(&str, &str)]) -> (Bound, Vec<String>)
 fn macro_template_is_valid() {
     let template = shipped("macro.yaml");
     assert_eq!(template.needed_capabilities().capabilities, ["CAPABILITY_NAMED_IAM"]);
-    let (bound, order) = order(&template, &[]);
+    let (bound, lines) = dependencies(&template, &[]);
     let expected = ["MacroLogGroup: ", "MacroRole: ", "MacroFunction: MacroLogGroup MacroRole", "Macro: MacroFunction"];
-    assert_eq!(order, expected);
-    let function = bound.properties("MacroFunction", &AllMade).unwrap();
+    assert_eq!(lines, expected);
+    let function = bound.properties("MacroFunction", &AllCreated).unwrap();
     assert_eq!(function["Role"], "MacroRole/Arn");
     assert!(function["Code"]["ZipFile"].as_str().unwrap().starts_with("def handler(event, context):\n"));
-    assert_eq!(bound.outputs(&AllMade).unwrap()[0].value, "ref-Macro");
+    assert_eq!(bound.outputs(&AllCreated).unwrap()[0].value, "ref-Macro");
 }
 
 #[test]
 fn build_template_is_valid_with_and_without_repository() {
     let template = shipped("build.yaml");
-    let (bundle, with_bundle) = order(&template, &[("Suffix", "0123abcd")]);
+    let (bundle, with_bundle) = dependencies(&template, &[("Suffix", "0123abcd")]);
     assert!(with_bundle.contains(&"BuildSourceBucket: ".to_owned()));
     let project = "BuildProject: BuildLogGroup BuildRole BuildSourceBucket Repository";
     assert!(with_bundle.contains(&project.to_owned()), "{with_bundle:?}");
-    let project = bundle.properties("BuildProject", &AllMade).unwrap();
+    let project = bundle.properties("BuildProject", &AllCreated).unwrap();
     assert_eq!(project["Source"], json!({ "Type": "S3", "Location": "ref-BuildSourceBucket/function.zip" }));
     let statements = |bound: &Bound| {
-        bound.properties("BuildPolicy", &AllMade).unwrap()["PolicyDocument"]["Statement"].as_array().unwrap().len()
+        bound.properties("BuildPolicy", &AllCreated).unwrap()["PolicyDocument"]["Statement"].as_array().unwrap().len()
     };
     assert_eq!(statements(&bundle), 5);
 
     let url = "https://github.com/a/b";
-    let (github, with_github) = order(&template, &[("Suffix", "0123abcd"), ("SourceUrl", url)]);
+    let (github, with_github) = dependencies(&template, &[("Suffix", "0123abcd"), ("SourceUrl", url)]);
     assert!(with_github.contains(&"BuildProject: BuildLogGroup BuildRole Repository".to_owned()), "{with_github:?}");
-    let project = github.properties("BuildProject", &AllMade).unwrap();
+    let project = github.properties("BuildProject", &AllCreated).unwrap();
     assert_eq!(project["Source"], json!({ "Type": "GITHUB", "Location": url, "GitCloneDepth": 1 }));
     assert_eq!(statements(&github), 3);
 }
@@ -67,7 +67,7 @@ fn application_template_is_valid_after_its_macro() {
         template.replace(&call.pointer, json!(name)).unwrap();
     }
     let supplied = [("Suffix", "0123abcd"), ("ImageUri", "host/repository:latest")];
-    let (bound, order) = order(&template, &supplied);
+    let (bound, lines) = dependencies(&template, &supplied);
     let expected = [
         "SourceBucket: Function InvokePermission",
         "DestinationBucket: ",
@@ -77,38 +77,38 @@ fn application_template_is_valid_after_its_macro() {
         "Function: DestinationBucket FunctionLogGroup FunctionRole",
         "InvokePermission: Function",
     ];
-    assert_eq!(order, expected);
-    let policy = bound.properties("FunctionPolicy", &AllMade).unwrap();
+    assert_eq!(lines, expected);
+    let policy = bound.properties("FunctionPolicy", &AllCreated).unwrap();
     assert_eq!(policy["PolicyDocument"]["Statement"][1]["Resource"], "arn:aws:s3:::thumbs-source/*");
 }
 
-/// The templates' policies are those of `assets/policies`: the same statements about the same things, which only are called
-/// otherwise. What they are called in the end is compared where they are deployed.
+/// The templates' policies have the statements of `assets/policies`; only resource names differ, and those are compared by the
+/// tests that deploy them.
 #[test]
 fn template_policies_match_all_strategies() {
     let policies = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/policies");
     let asset =
         |name: &str| -> Value { serde_json::from_str(&std::fs::read_to_string(policies.join(name)).unwrap()).unwrap() };
     let supplied = [("Suffix", "0123abcd"), ("ImageUri", "host/repository:latest")];
-    let build = order(&shipped("build.yaml"), &supplied[..1]).0;
+    let build = dependencies(&shipped("build.yaml"), &supplied[..1]).0;
     let mut app = shipped("app.yaml");
     while let Some(call) = app.next_transform() {
         let name = format!("thumbnails-0123abcd-{}", call.parameters["Role"].as_str().unwrap());
         app.replace(&call.pointer, json!(name)).unwrap();
     }
-    let app = order(&app, &supplied).0;
+    let app = dependencies(&app, &supplied).0;
     for (bound, policy, role, file, trust) in [
         (&build, "BuildPolicy", "BuildRole", "build-policy.json", "build-trust.json"),
         (&app, "FunctionPolicy", "FunctionRole", "function-policy.json", "function-trust.json"),
     ] {
-        let document = bound.properties(policy, &AllMade).unwrap()["PolicyDocument"].clone();
+        let document = bound.properties(policy, &AllCreated).unwrap()["PolicyDocument"].clone();
         assert_eq!(without_names(document), without_names(asset(file)), "{policy}");
-        let document = bound.properties(role, &AllMade).unwrap()["AssumeRolePolicyDocument"].clone();
+        let document = bound.properties(role, &AllCreated).unwrap()["AssumeRolePolicyDocument"].clone();
         assert_eq!(without_names(document), without_names(asset(trust)), "{role}");
     }
 }
 
-/// A policy with what follows the last fixed word of each resource's ARN left out.
+/// Removes the resource names from the ARNs of a policy.
 fn without_names(mut document: Value) -> Value {
     let kind = |arn: &str| {
         let parts: Vec<&str> = arn.splitn(6, ':').collect();

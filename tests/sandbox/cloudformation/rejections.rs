@@ -1,4 +1,4 @@
-//! What is refused before anything is made.
+//! Requests that are rejected before any resource is created.
 
 use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
 use aws_sdk_cloudformation::types::{Capability, OnFailure, Tag};
@@ -8,56 +8,56 @@ use thumbctl_test_support::cloudformation::{Cloud, parameter};
 const BUCKET: &str = "Resources: { A: { Type: 'AWS::S3::Bucket' } }";
 
 #[tokio::test]
-async fn capabilities_are_asked_for() {
+async fn missing_capabilities_are_rejected() {
     let cloud = Cloud::new();
     let role = |name: &str| {
         format!(
             "Resources: {{ R: {{ Type: 'AWS::IAM::Role', Properties: {{ {name} AssumeRolePolicyDocument: {{}} }} }} }}"
         )
     };
-    let ask = |template: String, capability: Option<Capability>| {
+    let create_error = |template: String, capability: Option<Capability>| {
         let create = cloud.clients.cloudformation.create_stack().stack_name("roles").template_body(template);
         async move { create.set_capabilities(capability.map(|one| vec![one])).send().await.unwrap_err() }
     };
-    let refused = ask(role(""), None).await;
-    assert_eq!(refused.code(), Some("InsufficientCapabilitiesException"));
-    assert_eq!(refused.message(), Some("Requires capabilities : [CAPABILITY_IAM]"));
-    let refused = ask(role("RoleName: r,"), Some(Capability::CapabilityIam)).await;
-    assert_eq!(refused.message(), Some("Requires capabilities : [CAPABILITY_NAMED_IAM]"));
+    let error = create_error(role(""), None).await;
+    assert_eq!(error.code(), Some("InsufficientCapabilitiesException"));
+    assert_eq!(error.message(), Some("Requires capabilities : [CAPABILITY_IAM]"));
+    let error = create_error(role("RoleName: r,"), Some(Capability::CapabilityIam)).await;
+    assert_eq!(error.message(), Some("Requires capabilities : [CAPABILITY_NAMED_IAM]"));
     let valid = cloud.clients.cloudformation.validate_template().template_body(role("RoleName: r,"));
     let valid = valid.send().await.unwrap();
     assert_eq!(valid.capabilities(), [Capability::CapabilityNamedIam]);
 }
 
 #[tokio::test]
-async fn circular_dependencies_unknown_types_and_bad_references_are_refused() {
+async fn invalid_templates_are_rejected() {
     let cloud = Cloud::new();
-    let circle = "
+    let cycle = "
 Resources:
   A: { Type: 'AWS::S3::Bucket', Properties: { BucketName: !Ref B } }
   B: { Type: 'AWS::Logs::LogGroup', Properties: { LogGroupName: !Ref A } }
 ";
-    let refused = cloud.refusal(circle).await;
-    assert!(refused.starts_with("ValidationError: Circular dependency between resources: ["), "{refused}");
-    let refused = cloud.refusal("Resources: { A: { Type: 'AWS::EC2::Volcano' } }").await;
-    assert!(refused.contains("Unrecognized resource types: [AWS::EC2::Volcano]"), "{refused}");
-    let refused =
+    let error = cloud.refusal(cycle).await;
+    assert!(error.starts_with("ValidationError: Circular dependency between resources: ["), "{error}");
+    let error = cloud.refusal("Resources: { A: { Type: 'AWS::EC2::Volcano' } }").await;
+    assert!(error.contains("Unrecognized resource types: [AWS::EC2::Volcano]"), "{error}");
+    let error =
         cloud.refusal("Resources: { A: { Type: 'AWS::S3::Bucket', Properties: { BucketName: !Ref B } } }").await;
-    assert!(refused.contains("Unresolved resource dependencies [B] in the Resources block"), "{refused}");
-    let refused = cloud.refusal("Resources: { A: { Type: 'AWS::S3::Bucket', Properties: { Color: red } } }").await;
-    assert!(refused.contains("extraneous key [Color] is not permitted"), "{refused}");
-    for (properties, said) in [
+    assert!(error.contains("Unresolved resource dependencies [B] in the Resources block"), "{error}");
+    let error = cloud.refusal("Resources: { A: { Type: 'AWS::S3::Bucket', Properties: { Color: red } } }").await;
+    assert!(error.contains("extraneous key [Color] is not permitted"), "{error}");
+    for (properties, expected) in [
         ("BucketName: [a]", "#/BucketName: expected type: String, found: JSONArray"),
         ("BucketName: a-name, Tags: { a: b }", "#/Tags: expected type: JSONArray, found: JSONObject"),
         ("BucketName: a-name, Tags: a", "#/Tags: expected type: JSONArray, found: String"),
         ("VersioningConfiguration: true", "#/VersioningConfiguration: expected type: JSONObject, found: Boolean"),
     ] {
         let template = format!("Resources: {{ A: {{ Type: 'AWS::S3::Bucket', Properties: {{ {properties} }} }} }}");
-        let refused = cloud.refusal(&template).await;
-        assert!(refused.contains(said), "{refused}");
+        let error = cloud.refusal(&template).await;
+        assert!(error.contains(expected), "{error}");
     }
-    let refused = cloud.refusal("Resources: [").await;
-    assert!(refused.starts_with("ValidationError: Template format error:"), "{refused}");
+    let error = cloud.refusal("Resources: [").await;
+    assert!(error.starts_with("ValidationError: Template format error:"), "{error}");
     let unknown = cloud.clients.cloudformation.validate_template();
     let unknown = unknown.template_body("Resources: { A: { Type: 'AWS::EC2::Volcano' } }").send().await.unwrap_err();
     assert!(unknown.message().unwrap().contains("Unrecognized resource types"));
@@ -67,7 +67,7 @@ Resources:
 }
 
 #[tokio::test]
-async fn parameters_are_held_against_their_constraints() {
+async fn parameters_are_checked_against_constraints() {
     let cloud = Cloud::new();
     let template = "
 Parameters:
@@ -75,15 +75,18 @@ Parameters:
   Color: { Type: String, AllowedValues: [red, blue], Default: red }
 Resources: { A: { Type: 'AWS::S3::Bucket' } }
 ";
-    let ask = |parameters: Vec<(&str, &str)>| {
+    let create_error = |parameters: Vec<(&str, &str)>| {
         let parameters = parameters.into_iter().map(|(key, value)| parameter(key, value)).collect();
         let create = cloud.create("sized", template).set_parameters(Some(parameters));
         async move { create.send().await.unwrap_err().message().unwrap_or_default().to_owned() }
     };
-    assert_eq!(ask(vec![]).await, "Parameters: [Size] must have values");
-    assert_eq!(ask(vec![("Size", "1"), ("Weight", "2")]).await, "Parameters: [Weight] do not exist in the template");
-    assert!(ask(vec![("Size", "11")]).await.contains("not greater than 10"));
-    assert!(ask(vec![("Size", "1"), ("Color", "green")]).await.contains("must be one of AllowedValues"));
+    assert_eq!(create_error(vec![]).await, "Parameters: [Size] must have values");
+    assert_eq!(
+        create_error(vec![("Size", "1"), ("Weight", "2")]).await,
+        "Parameters: [Weight] do not exist in the template"
+    );
+    assert!(create_error(vec![("Size", "11")]).await.contains("not greater than 10"));
+    assert!(create_error(vec![("Size", "1"), ("Color", "green")]).await.contains("must be one of AllowedValues"));
 }
 
 #[tokio::test]
@@ -101,7 +104,7 @@ async fn unsupported_members_are_rejected_by_name() {
     assert!(named.message().unwrap().contains("stackName"));
     let tag = Tag::builder().key("aws:own").value("x").build();
     assert!(cloud.create("x", BUCKET).tags(tag).send().await.unwrap_err().message().unwrap().contains("aws:"));
-    // Saying that one does not want it asks for nothing.
+    // An unsupported member with its default value is accepted.
     cloud.create("x", BUCKET).enable_termination_protection(false).send().await.unwrap();
     cloud.comes_to("x", "CREATE_COMPLETE").await;
 }
@@ -110,12 +113,12 @@ async fn unsupported_members_are_rejected_by_name() {
 async fn missing_stacks_are_reported() {
     let cloud = Cloud::new();
     let client = &cloud.clients.cloudformation;
-    let missing = client.describe_stacks().stack_name("nobody").send().await.unwrap_err();
-    assert_eq!(missing.message(), Some("Stack with id nobody does not exist"));
-    client.delete_stack().stack_name("nobody").send().await.expect("it is deleted already");
-    let missing = client.update_stack().stack_name("nobody").template_body(BUCKET).send().await.unwrap_err();
+    let missing = client.describe_stacks().stack_name("missing").send().await.unwrap_err();
+    assert_eq!(missing.message(), Some("Stack with id missing does not exist"));
+    client.delete_stack().stack_name("missing").send().await.expect("deletion of a missing stack succeeds");
+    let missing = client.update_stack().stack_name("missing").template_body(BUCKET).send().await.unwrap_err();
     assert_eq!(missing.code(), Some("ValidationError"));
-    // The house's own operations are nobody's.
-    let stolen = client.describe_stack_resource().stack_name("nobody").logical_resource_id("x").send().await;
-    assert!(stolen.is_err());
+    // Internal operations are not accessible to clients.
+    let internal = client.describe_stack_resource().stack_name("missing").logical_resource_id("x").send().await;
+    assert!(internal.is_err());
 }

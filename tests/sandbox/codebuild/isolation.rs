@@ -1,13 +1,13 @@
-//! What a build gets from the process that runs it: nothing that is not meant for it.
+//! Isolation of a build from the process that runs it.
 
 use std::process::{Command, Stdio};
 
 use aws_sdk_codebuild::types::StatusType;
 use thumbctl_test_support::Sandbox;
 
-use super::{finished, inline, log, project, start};
+use super::{inline, log, project, start, wait_for_build};
 
-const LOOK: &str = "version: 0.2\nphases:\n  build:\n    commands:\n      - |\n        ls -l /proc/self/fd\n        env\n        \
+const PRINT_ENVIRONMENT: &str = "version: 0.2\nphases:\n  build:\n    commands:\n      - |\n        ls -l /proc/self/fd\n        env\n        \
                     cat /proc/$PPID/cmdline | tr '\\0' ' '\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -23,8 +23,8 @@ async fn build_inherits_neither_open_files_nor_the_access_key() {
     command.env("THUMBCTL_SANDBOX_ACCESS_KEY", "WORKSHOP:the-same-for-all");
     let sandbox = Sandbox::start(command);
     assert_eq!(sandbox.secret_key, "the-same-for-all");
-    project(&sandbox, inline(LOOK)).await;
-    let build = finished(&sandbox, &start(&sandbox).await).await;
+    project(&sandbox, inline(PRINT_ENVIRONMENT)).await;
+    let build = wait_for_build(&sandbox, &start(&sandbox).await).await;
     let text = log(&sandbox, &build).await;
     assert_eq!(build.build_status(), Some(&StatusType::Succeeded), "{text}");
     assert!(text.contains("CODEBUILD_BUILD_ID=") && text.contains("thumbctl sandbox"), "{text}");

@@ -1,10 +1,10 @@
-//! The README's policy is enough for everything that thumbctl does.
+//! The policy of the README suffices for all commands of thumbctl.
 
 use thumbctl_test_support::policies::{attach, sign_as, strict, user, user_policy};
 use thumbctl_test_support::{Program, list_everything};
 
 #[tokio::test]
-async fn the_readmes_policy_suffices_for_the_whole_loop() {
+async fn readme_policy_suffices_for_all_commands() {
     let mut program = Program::new();
     let sandbox = strict(&program, &[]);
     let admin = sandbox.clients();
@@ -25,11 +25,12 @@ async fn the_readmes_policy_suffices_for_the_whole_loop() {
     program.run(["destroy", "--yes"]).ok();
     program.run(["destroy", "--purge", "--yes"]).ok();
 
-    // A demonstration's names begin with a word of their own.
+    // The demo has its own name prefix.
     attach(&admin, "deployer", "demo", &user_policy("demo")).await;
     program.run(["demo", "--yes"]).ok();
-    let left = list_everything(&admin, "").await;
-    let left: Vec<_> = left.into_iter().filter(|one| one != "policy thumbctl" && one != "policy demo").collect();
-    assert!(left.is_empty(), "{left:#?}");
+    let remaining = list_everything(&admin, "").await;
+    let remaining: Vec<_> =
+        remaining.into_iter().filter(|one| one != "policy thumbctl" && one != "policy demo").collect();
+    assert!(remaining.is_empty(), "{remaining:#?}");
     sandbox.interrupt().ok();
 }

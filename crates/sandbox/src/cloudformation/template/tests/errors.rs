@@ -1,10 +1,10 @@
-//! What is refused, and in which words.
+//! Error messages for invalid templates.
 
 use super::*;
 
 #[test]
 fn invalid_functions_are_rejected_with_cloudformation_messages() {
-    for (expression, words) in [
+    for (expression, expected) in [
         (
             "!Ref Nowhere",
             "Template format error: Unresolved resource dependencies [Nowhere] in the Resources block of the template",
@@ -58,14 +58,14 @@ fn invalid_functions_are_rejected_with_cloudformation_messages() {
         ("!Ref A", "Circular dependency between resources: [A]"),
         ("~", "Template format error: [/Resources/A/Properties/Text] 'null' values are not allowed in templates"),
     ] {
-        assert_eq!(text(expression).unwrap_err().0, words, "{expression}");
+        assert_eq!(text(expression).unwrap_err().0, expected, "{expression}");
     }
 }
 
 #[test]
 fn invalid_templates_are_rejected_with_cloudformation_messages() {
     let thing = "Resources: { A: { Type: 'Test::One::Thing' } }";
-    for (text, words) in [
+    for (text, expected) in [
         ("", "Template format error: unsupported structure."),
         ("just text", "Template format error: unsupported structure."),
         ("a: [", "Template format error: YAML not well-formed. (line 2, column 1)"),
@@ -149,18 +149,18 @@ fn invalid_templates_are_rejected_with_cloudformation_messages() {
         ),
         (&format!("{thing}\nRules: {{}}"), "Template format error: the sandbox does not support the section Rules"),
     ] {
-        assert_eq!(refusal(text, &[]), words, "{text}");
+        assert_eq!(error_message(text, &[]), expected, "{text}");
     }
 }
 
 #[test]
 fn template_limits_match_cloudformation() {
-    let things: Vec<_> = (0..501).map(|place| format!("A{place}: {{ Type: 'Test::One::Thing' }}")).collect();
+    let things: Vec<_> = (0..501).map(|index| format!("A{index}: {{ Type: 'Test::One::Thing' }}")).collect();
     assert!(bound(&format!("Resources: {{ {} }}", things[1..].join(", ")), &[]).is_ok());
-    let words = "Template format error: Number of resources, 501, is greater than maximum allowed, 500";
-    assert_eq!(refusal(&format!("Resources: {{ {} }}", things.join(", ")), &[]), words);
+    let expected = "Template format error: Number of resources, 501, is greater than maximum allowed, 500";
+    assert_eq!(error_message(&format!("Resources: {{ {} }}", things.join(", ")), &[]), expected);
     let long = format!("Description: {}\nResources: {{ {} }}", "x".repeat(1025), things[0]);
-    assert_eq!(refusal(&long, &[]), "Template format error: 'Description' length is greater than 1024.");
+    assert_eq!(error_message(&long, &[]), "Template format error: 'Description' length is greater than 1024.");
 }
 
 #[test]
@@ -168,10 +168,10 @@ fn functions_without_resources_are_checked_first() {
     let with = |text: &str| {
         format!("Resources: {{ A: {{ Type: 'Test::One::Thing', Properties: {{ Anything: {{ T: {text} }} }} }} }}")
     };
-    let words = "Template error: Fn::Select cannot select nonexistent value at index 2";
-    assert_eq!(refusal(&with("!Join ['-', [a, !Select [2, [b]]]]"), &[]), words);
+    let expected = "Template error: Fn::Select cannot select nonexistent value at index 2";
+    assert_eq!(error_message(&with("!Join ['-', [a, !Select [2, [b]]]]"), &[]), expected);
     assert_eq!(
-        refusal(&with("!And [!Equals [a, a], !Equals [a, a]]"), &[]),
+        error_message(&with("!And [!Equals [a, a], !Equals [a, a]]"), &[]),
         "Template error: Fn::And cannot be partially collapsed"
     );
 }
