@@ -17,7 +17,7 @@ pub struct LogFollower {
 }
 
 #[derive(Debug)]
-#[allow(clippy::disallowed_types, reason = "the client is handed on to aws/")]
+#[allow(clippy::disallowed_types, reason = "the client is passed to aws/")]
 enum FollowedLog {
     /// No build exists.
     Nothing,

@@ -50,7 +50,7 @@ impl SdkStrategy {
         Ok(())
     }
 
-    #[allow(clippy::disallowed_types, reason = "the client is handed on to aws/")]
+    #[allow(clippy::disallowed_types, reason = "the client is passed to aws/")]
     async fn create_function_once(
         &self,
         scope: &StepScope,
