@@ -191,7 +191,7 @@ fn calls(client: &Client<'_>, names: &Names, when: &str) {
         client.call("s3", "GET", &format!("/{source}?list-type=2&max-keys=10"), &[], b"");
     });
     measure("lambda GetFunction", &|_| {
-        drop(client.json("lambda", "GET", &format!("/2015-03-31/functions/{function}"), ""))
+        drop(client.json("lambda", "GET", &format!("/2015-03-31/functions/{function}"), ""));
     });
     measure("lambda TagResource", &|number| {
         let tags = json!({ "Tags": { "bench": number.to_string() } }).to_string();
@@ -208,7 +208,7 @@ fn calls(client: &Client<'_>, names: &Names, when: &str) {
         client.call("logs", "POST", "/", &logs("Logs_20140328.DescribeLogStreams"), group.as_bytes());
     });
     measure("sts GetCallerIdentity", &|_| {
-        drop(client.json("sts", "POST", "/", "Action=GetCallerIdentity&Version=2011-06-15"))
+        drop(client.json("sts", "POST", "/", "Action=GetCallerIdentity&Version=2011-06-15"));
     });
 }
 

@@ -32,7 +32,7 @@ const TARGETS: [&str; 7] = [
 
 /// Why there is no log file.
 #[derive(Debug, thiserror::Error)]
-pub enum LogFileError {
+pub(crate) enum LogFileError {
     /// The level is none.
     #[error("{LEVEL_VARIABLE} is '{0}', but must be error, warn, info, debug or trace")]
     Level(String),
@@ -50,7 +50,7 @@ pub enum LogFileError {
 ///
 /// # Errors
 /// When the level in the environment is none, or the file cannot be opened.
-pub fn start(file: &Path) -> Result<(), LogFileError> {
+pub(crate) fn start(file: &Path) -> Result<(), LogFileError> {
     let level = match std::env::var(LEVEL_VARIABLE) {
         Ok(level) => level.parse::<LevelFilter>().map_err(|_| LogFileError::Level(level))?,
         Err(_) => LevelFilter::DEBUG,

@@ -207,7 +207,7 @@ async fn start_errors_are_one_sentence() {
     let dir = tempfile::tempdir().unwrap();
     let lease = join(dir.path()).await;
     let second = foreground(&["--data-dir", dir.path().to_str().unwrap()]);
-    assert!(second.contains("running already"), "{second}");
+    assert!(second.contains("already runs"), "{second}");
     let other = tempfile::tempdir().unwrap();
     let port = lease.endpoint().port().to_string();
     let busy = foreground(&["--data-dir", other.path().to_str().unwrap(), "--port", &port]);

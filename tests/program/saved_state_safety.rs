@@ -102,7 +102,7 @@ async fn load_rejects_linked_image_directory_without_deletions() {
     let file = program.work_dir().join("m.tar.gz");
     pack(&state, &file);
     let file = file.to_str().expect("a path of text");
-    let sentence = "it holds 'sandbox/lambda/images', which does not belong in a saved state";
+    let sentence = "it contains 'sandbox/lambda/images', which is not part of a saved state";
     refused(&program, file, sentence);
     let sandbox = program.sandbox();
     refused(&program, file, sentence);
@@ -244,8 +244,8 @@ async fn load_rejects_invalid_journals_without_changes() {
         changed(&program, "new", elsewhere),
     ];
     let sentences = [
-        "it holds 'deployments/demo/terraform'",
-        "it holds 'deployments/demo/lock'",
+        "it contains 'deployments/demo/terraform'",
+        "it contains 'deployments/demo/lock'",
         "0002-destroy-0000.jsonl' is damaged in line 1",
         "terraform.tfstate",
         "is not in the sandbox",

@@ -105,7 +105,7 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
         Panel::Resources => resources::draw(frame, layout.main, model, look),
         Panel::Details => details::draw(frame, layout.main, model, look),
         Panel::Build | Panel::Function | Panel::Stacks | Panel::Terraform => {
-            build::draw(frame, layout.main, model, look)
+            build::draw(frame, layout.main, model, look);
         }
         Panel::Timing => timing::draw(frame, layout.main, model, look),
         Panel::TestUpload => test_upload::draw(frame, layout.main, model, look),

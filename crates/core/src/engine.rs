@@ -79,7 +79,7 @@ pub trait Gate: Send + Sync {
 
     /// Waits until [`Self::parallelism`] may have changed.
     async fn changed(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

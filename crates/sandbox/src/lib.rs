@@ -36,7 +36,7 @@ mod sync;
 mod unsupported_fields;
 
 pub use behaviour::Behaviour;
-pub use codebuild::FunctionFiles;
+pub use codebuild::{EmbeddedFile, FunctionFiles};
 pub use control::{LoadOutcome, StateChange, change_state, load_outcome, mark_load};
 pub use error::SandboxError;
 pub use fault::{Fault, FaultFileError, FaultKind, FaultLineError, FaultRule, read_faults};

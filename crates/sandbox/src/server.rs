@@ -126,7 +126,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
         if options.attached {
             wait_until_unused(&lease).await;
         } else {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     };
     let (shutdown, attached) = (options.shutdown, options.attached);

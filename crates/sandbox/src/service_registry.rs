@@ -179,7 +179,7 @@ impl ServiceRegistry {
         let file = self.snapshot_file(&name);
         match std::fs::read(&file) {
             Ok(bytes) => {
-                handler.restore(&bytes).map_err(|cause| format!("snapshots/{name}.json cannot be read: {cause}"))?
+                handler.restore(&bytes).map_err(|cause| format!("snapshots/{name}.json cannot be read: {cause}"))?;
             }
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
             Err(cause) => return Err(format!("snapshots/{name}.json cannot be read: {cause}")),

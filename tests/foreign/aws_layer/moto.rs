@@ -12,10 +12,10 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use tokio::sync::Mutex;
 
 /// A region in which a location constraint is required.
-pub const REGION: &str = "eu-central-1";
+pub(super) const REGION: &str = "eu-central-1";
 
 /// A running moto; it ends with its last test.
-pub struct Moto {
+pub(super) struct Moto {
     /// The clients' configuration.
     pub config: SdkConfig,
     _server: Server,
@@ -33,7 +33,7 @@ impl Drop for Server {
 
 impl Moto {
     /// The running server, or a new one; `None` if moto is not installed.
-    pub async fn shared() -> Option<Arc<Self>> {
+    pub(super) async fn shared() -> Option<Arc<Self>> {
         static RUNNING: Mutex<Weak<Moto>> = Mutex::const_new(Weak::new());
         let mut running = RUNNING.lock().await;
         if let Some(moto) = running.upgrade() {
@@ -70,19 +70,19 @@ impl Moto {
     }
 
     /// S3's configuration: path-style buckets, since there is no name resolution.
-    pub fn s3(&self) -> aws_sdk_s3::Config {
+    pub(super) fn s3(&self) -> aws_sdk_s3::Config {
         aws_sdk_s3::config::Builder::from(&self.config).force_path_style(true).build()
     }
 }
 
 /// A free port.
-pub fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
 
 /// The SDK's configuration for an endpoint.
-pub async fn config(endpoint: &str) -> SdkConfig {
+pub(super) async fn config(endpoint: &str) -> SdkConfig {
     let https = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(https)

@@ -10,12 +10,12 @@ use thumbctl_test_support::tools::Terraform;
 use thumbctl_test_support::{Finished, Program, Running, Sandbox};
 
 /// A region outside us-east-1, where S3 requires a location.
-pub const REGION: &str = "eu-central-1";
+pub(super) const REGION: &str = "eu-central-1";
 
 /// The timeout of one terraform run: it starts a provider of several hundred megabytes each time.
-pub const PATIENCE: Duration = Duration::from_secs(300);
+pub(super) const PATIENCE: Duration = Duration::from_secs(300);
 
-pub struct Workspace {
+pub(super) struct Workspace {
     terraform: Terraform,
     program: Program,
     providers: SharedProviders,
@@ -23,7 +23,7 @@ pub struct Workspace {
 
 impl Workspace {
     /// The fixture's architecture, initialized without a network, and its sandbox.
-    pub fn new(terraform: Terraform) -> (Self, Sandbox) {
+    pub(super) fn new(terraform: Terraform) -> (Self, Sandbox) {
         let mut program = Program::new();
         let sandbox = program.sandbox();
         for (name, value) in [
@@ -53,7 +53,7 @@ impl Workspace {
     }
 
     /// Adds a folder of the fixture.
-    pub fn add_folder(&self, folder: &str) {
+    pub(super) fn add_folder(&self, folder: &str) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign/terraform").join(folder);
         for entry in std::fs::read_dir(folder).expect("the fixture") {
             let entry = entry.expect("an entry");
@@ -63,13 +63,13 @@ impl Workspace {
     }
 
     /// Deletes terraform's state.
-    pub fn forget(&self) {
+    pub(super) fn forget(&self) {
         std::fs::remove_file(self.program.work_dir().join("terraform.tfstate")).expect("terraform has kept its state");
     }
 
     /// Applies the architecture of a stage and round, and returns terraform's summary line.
     #[track_caller]
-    pub fn apply(&self, stage: &str, round: u32) -> String {
+    pub(super) fn apply(&self, stage: &str, round: u32) -> String {
         let mut arguments = vec!["apply".to_owned(), "-auto-approve".to_owned()];
         arguments.extend(variables(stage, round));
         let finished = self.run(&arguments).ok();
@@ -79,14 +79,14 @@ impl Workspace {
 
     /// Asserts that a plan has no changes.
     #[track_caller]
-    pub fn assert_unchanged(&self, stage: &str, round: u32) {
+    pub(super) fn assert_unchanged(&self, stage: &str, round: u32) {
         let mut arguments = vec!["plan".to_owned(), "-detailed-exitcode".to_owned()];
         arguments.extend(variables(stage, round));
         self.run(&arguments).ok();
     }
 
     #[track_caller]
-    pub fn destroy(&self, stage: &str, round: u32) {
+    pub(super) fn destroy(&self, stage: &str, round: u32) {
         let mut arguments = vec!["destroy".to_owned(), "-auto-approve".to_owned()];
         arguments.extend(variables(stage, round));
         self.run(&arguments).ok();
@@ -94,7 +94,7 @@ impl Workspace {
 
     /// An output's value.
     #[track_caller]
-    pub fn output(&self, name: &str) -> String {
+    pub(super) fn output(&self, name: &str) -> String {
         self.run(&["output", "-raw", name]).ok().stdout
     }
 

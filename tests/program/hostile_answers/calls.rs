@@ -7,7 +7,7 @@ use thumbctl_deploy::aws::{AwsError, cloudformation, codebuild, ecr, iam, lambda
 use thumbctl_test_support::Clients;
 
 /// The services.
-pub const SERVICES: [&str; 8] = ["s3", "iam", "ecr", "codebuild", "lambda", "logs", "cloudformation", "sts"];
+pub(super) const SERVICES: [&str; 8] = ["s3", "iam", "ecr", "codebuild", "lambda", "logs", "cloudformation", "sts"];
 
 /// Formats the result of a call as the program would.
 fn look<T: std::fmt::Debug>(result: Result<T, AwsError>) {
@@ -25,7 +25,7 @@ fn look<T: std::fmt::Debug>(result: Result<T, AwsError>) {
 }
 
 /// Makes calls of a service, one after the other; downloads go into `folder`.
-pub async fn call_all(service: &str, clients: &Clients, folder: &Path) {
+pub(super) async fn call_all(service: &str, clients: &Clients, folder: &Path) {
     match service {
         "s3" => {
             let client = &clients.s3;

@@ -14,7 +14,7 @@ use thumbctl_deploy::aws::{BoundedClient, Downloads};
 use thumbctl_test_support::{Clients, config};
 
 /// An answer with a status, headers and a body.
-pub fn answer(status: u16, headers: &[(String, String)], body: SdkBody) -> HttpResponse {
+pub(super) fn answer(status: u16, headers: &[(String, String)], body: SdkBody) -> HttpResponse {
     let mut answer = HttpResponse::new(StatusCode::try_from(status).expect("a status"), body);
     for (name, value) in headers {
         // What is no header could not have been received either.
@@ -24,7 +24,7 @@ pub fn answer(status: u16, headers: &[(String, String)], body: SdkBody) -> HttpR
 }
 
 /// The clients of all services, as `Cloud` bounds them, for an endpoint that answers so.
-pub fn clients(
+pub(super) fn clients(
     downloads: Downloads,
     answers: impl Fn(&HttpRequest) -> HttpResponse + Send + Sync + 'static,
 ) -> Clients {

@@ -89,7 +89,7 @@ async fn failed_build_fails_deploy_at_once_with_reason() {
     let events = deployed.events();
     let reported = deployed.fails_with(1);
     assert!(reported.contains("failed in phase PRE_BUILD: COMMAND_EXECUTION_ERROR: "), "{reported}");
-    assert!(reported.contains("hint: the login to ECR failed"), "{reported}");
+    assert!(reported.contains("hint: login to ECR failed"), "{reported}");
     let logged = build_log(&events);
     let failure = failure(&events, "build");
     assert_eq!(failure.log, logged[logged.len() - 20..], "the last 20 lines");

@@ -14,7 +14,7 @@ use thumbctl_test_support::in_process::Sandbox;
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The address of a sandbox and its access key.
-pub struct Wire {
+pub(super) struct Wire {
     address: SocketAddr,
     pub access_key: String,
     pub secret_key: String,
@@ -22,7 +22,7 @@ pub struct Wire {
 
 /// A response.
 #[derive(Debug)]
-pub struct Response {
+pub(super) struct Response {
     /// 0 if the connection was closed without a response.
     pub status: u16,
     pub body: String,
@@ -30,7 +30,7 @@ pub struct Response {
 
 impl Response {
     /// The AWS error code, from XML or JSON.
-    pub fn code(&self) -> String {
+    pub(super) fn code(&self) -> String {
         if let Some((_, rest)) = self.body.split_once("<Code>") {
             return rest.split('<').next().unwrap_or_default().to_owned();
         }
@@ -40,14 +40,14 @@ impl Response {
     }
 
     #[track_caller]
-    pub fn is(&self, status: u16, code: &str) {
+    pub(super) fn is(&self, status: u16, code: &str) {
         assert_eq!((self.status, self.code().as_str()), (status, code), "{}", self.body);
     }
 }
 
 /// A request with replaceable parts.
 #[derive(Clone)]
-pub struct Call {
+pub(super) struct Call {
     pub method: String,
     /// Path and query, escaped.
     pub target: String,
@@ -77,29 +77,29 @@ impl Call {
     }
 
     /// A request to S3.
-    pub fn s3(method: &str, target: &str, body: impl AsRef<[u8]>) -> Self {
+    pub(super) fn s3(method: &str, target: &str, body: impl AsRef<[u8]>) -> Self {
         let call = Self::new("s3", method, target, body.as_ref());
         Self { payload: Some(hash(body.as_ref())), ..call }
     }
 
     /// A request to a service of the JSON protocol; `target` as in `Logs_20140328.CreateLogGroup`.
-    pub fn json(service: &str, target: &str, body: impl AsRef<[u8]>) -> Self {
+    pub(super) fn json(service: &str, target: &str, body: impl AsRef<[u8]>) -> Self {
         let call = Self::new(service, "POST", "/", body.as_ref());
         call.header("content-type", "application/x-amz-json-1.1").header("x-amz-target", target)
     }
 
     /// A request to a service of the query protocol.
-    pub fn query(service: &str, body: impl AsRef<[u8]>) -> Self {
+    pub(super) fn query(service: &str, body: impl AsRef<[u8]>) -> Self {
         let call = Self::new(service, "POST", "/", body.as_ref());
         call.header("content-type", "application/x-www-form-urlencoded; charset=utf-8")
     }
 
     /// A request to Lambda.
-    pub fn lambda(method: &str, target: &str, body: impl AsRef<[u8]>) -> Self {
+    pub(super) fn lambda(method: &str, target: &str, body: impl AsRef<[u8]>) -> Self {
         Self::new("lambda", method, target, body.as_ref()).header("content-type", "application/json")
     }
 
-    pub fn header(mut self, name: &str, value: &str) -> Self {
+    pub(super) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
@@ -117,7 +117,7 @@ impl Call {
     }
 
     /// The signature of this request.
-    pub fn signature(&self, secret: &str) -> String {
+    pub(super) fn signature(&self, secret: &str) -> String {
         let (path, query) = self.target.split_once('?').unwrap_or((&self.target, ""));
         let mut pairs: Vec<String> = query
             .split('&')
@@ -139,7 +139,7 @@ impl Call {
     }
 
     /// The signature of the next chunk of a body.
-    pub fn chunk_signature(&self, secret: &str, previous: &str, content: &[u8]) -> String {
+    pub(super) fn chunk_signature(&self, secret: &str, previous: &str, content: &[u8]) -> String {
         let to_sign = format!(
             "AWS4-HMAC-SHA256-PAYLOAD\n{}\n{}\n{previous}\n{}\n{}",
             self.timestamp(),
@@ -151,7 +151,7 @@ impl Call {
     }
 
     /// The value of the Authorization header.
-    pub fn authorization(&self, wire: &Wire) -> String {
+    pub(super) fn authorization(&self, wire: &Wire) -> String {
         format!(
             "AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders=host;x-amz-date, Signature={}",
             wire.access_key,
@@ -161,7 +161,7 @@ impl Call {
     }
 
     /// The encoded head; `None` omits the Authorization header.
-    pub fn head(&self, authorization: Option<&str>) -> String {
+    pub(super) fn head(&self, authorization: Option<&str>) -> String {
         let mut head =
             format!("{} {} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.method, self.target, self.host);
         head.push_str(&format!("x-amz-date: {}\r\n", self.timestamp()));
@@ -183,7 +183,7 @@ impl Call {
 }
 
 impl Wire {
-    pub fn to(sandbox: &Sandbox) -> Self {
+    pub(super) fn to(sandbox: &Sandbox) -> Self {
         let endpoint = &sandbox.endpoint;
         let address = endpoint.url.strip_prefix("http://").expect("plain HTTP");
         let port = address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
@@ -194,26 +194,26 @@ impl Wire {
         }
     }
 
-    pub fn connect(&self) -> TcpStream {
+    pub(super) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).expect("the sandbox listens");
         stream.set_read_timeout(Some(READ_TIMEOUT)).expect("a socket");
         stream
     }
 
     /// Sends a correctly signed request, and reads the response.
-    pub fn send(&self, call: &Call) -> Response {
+    pub(super) fn send(&self, call: &Call) -> Response {
         self.send_as(call, Some(&call.authorization(self)))
     }
 
     /// Sends a request with another Authorization header, or without one, and reads the response.
-    pub fn send_as(&self, call: &Call, authorization: Option<&str>) -> Response {
+    pub(super) fn send_as(&self, call: &Call, authorization: Option<&str>) -> Response {
         let mut bytes = call.head(authorization).into_bytes();
         bytes.extend(&call.body);
         self.raw(&bytes)
     }
 
     /// Sends bytes, and reads the response.
-    pub fn raw(&self, bytes: &[u8]) -> Response {
+    pub(super) fn raw(&self, bytes: &[u8]) -> Response {
         let mut stream = self.connect();
         // The server may close the connection before it has read everything.
         let _ = stream.write_all(bytes);
@@ -221,7 +221,7 @@ impl Wire {
     }
 
     /// Sends bytes, shuts the connection down for writing, and reads the response, if any.
-    pub fn send_and_shut_down(&self, bytes: &[u8]) -> Response {
+    pub(super) fn send_and_shut_down(&self, bytes: &[u8]) -> Response {
         let mut stream = self.connect();
         let _ = stream.write_all(bytes);
         let _ = stream.shutdown(Shutdown::Write);
@@ -230,7 +230,7 @@ impl Wire {
 
     /// Checks that the sandbox still serves requests.
     #[track_caller]
-    pub fn assert_responsive(&self) {
+    pub(super) fn assert_responsive(&self) {
         let response = self.send(&Call::query("sts", "Action=GetCallerIdentity&Version=2011-06-15"));
         assert_eq!(response.status, 200, "{}", response.body);
         assert!(response.body.contains("<Arn>"), "{}", response.body);
@@ -239,7 +239,7 @@ impl Wire {
 
 /// Reads a whole response. A report of a bug in the sandbox fails the test.
 #[track_caller]
-pub fn read(stream: &mut TcpStream) -> Response {
+pub(super) fn read(stream: &mut TcpStream) -> Response {
     let mut bytes = Vec::new();
     // After a reset, the bytes received so far are the response.
     let _ = stream.read_to_end(&mut bytes);
@@ -250,6 +250,6 @@ pub fn read(stream: &mut TcpStream) -> Response {
     Response { status, body: body.to_owned() }
 }
 
-pub fn hash(bytes: &[u8]) -> String {
+pub(super) fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

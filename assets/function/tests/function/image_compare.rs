@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 /// Decodes a thumbnail to RGBA.
-pub fn decode(content_type: &str, file: &[u8]) -> (u32, u32, Vec<u8>) {
+pub(super) fn decode(content_type: &str, file: &[u8]) -> (u32, u32, Vec<u8>) {
     match content_type {
         "image/jpeg" => {
             let mut decoder = zune_jpeg::JpegDecoder::new(zune_core::bytestream::ZCursor::new(file));
@@ -49,7 +49,7 @@ fn rgba(channels: usize, samples: &[u8]) -> Vec<u8> {
 }
 
 /// The peak signal-to-noise ratio in dB of colours weighted by alpha, and of alpha itself.
-pub fn psnr(one: &[u8], two: &[u8]) -> f64 {
+pub(super) fn psnr(one: &[u8], two: &[u8]) -> f64 {
     let seen = |pixels: &[u8]| -> Vec<f64> {
         let pixel = |pixel: &[u8]| {
             let alpha = f64::from(pixel[3]) / 255.0;
@@ -72,7 +72,7 @@ pub fn psnr(one: &[u8], two: &[u8]) -> f64 {
 }
 
 /// Decodes a PNG file: width, height, channels and eight-bit samples.
-pub fn read_png(file: &[u8]) -> (u32, u32, usize, Vec<u8>) {
+pub(super) fn read_png(file: &[u8]) -> (u32, u32, usize, Vec<u8>) {
     let mut decoder = png::Decoder::new(Cursor::new(file));
     decoder.set_transformations(png::Transformations::EXPAND);
     let mut reader = decoder.read_info().unwrap();

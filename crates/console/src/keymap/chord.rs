@@ -75,14 +75,13 @@ impl Chord {
             rest = modifier;
         }
         let mut letters = rest.chars();
-        let code = match (letters.next(), letters.next()) {
-            (Some(letter), None) => KeyCode::Char(letter),
-            _ => {
-                let lower = rest.to_ascii_lowercase();
-                let named = NAMED.iter().find(|(name, _)| *name == lower).map(|(_, code)| *code);
-                let function = lower.strip_prefix('f').and_then(|digits| digits.parse().ok());
-                named.or(function.filter(|number| (1..=12).contains(number)).map(KeyCode::F))?
-            }
+        let code = if let (Some(letter), None) = (letters.next(), letters.next()) {
+            KeyCode::Char(letter)
+        } else {
+            let lower = rest.to_ascii_lowercase();
+            let named = NAMED.iter().find(|(name, _)| *name == lower).map(|(_, code)| *code);
+            let function = lower.strip_prefix('f').and_then(|digits| digits.parse().ok());
+            named.or(function.filter(|number| (1..=12).contains(number)).map(KeyCode::F))?
         };
         Some(Self::of(KeyEvent::new(code, modifiers)))
     }

@@ -308,16 +308,13 @@ fn speed(model: &Model, factor: f64) -> Vec<Effect> {
 }
 
 fn refresh(model: &mut Model) -> Vec<Effect> {
-    match model.connection {
-        Connection::Failed(_) => {
-            model.connection = Connection::Connecting;
-            model.messages.dismiss();
-            vec![Effect::Connect]
-        }
-        _ => {
-            model.details.inspected.clear();
-            vec![Effect::FetchStatus]
-        }
+    if let Connection::Failed(_) = model.connection {
+        model.connection = Connection::Connecting;
+        model.messages.dismiss();
+        vec![Effect::Connect]
+    } else {
+        model.details.inspected.clear();
+        vec![Effect::FetchStatus]
     }
 }
 

@@ -130,7 +130,7 @@ fn dropped_paths(text: &str) -> Vec<PathBuf> {
     }
     words.push(word);
     let path = |word: &String| match word.strip_prefix("file://") {
-        Some(rest) => percent_encoding::percent_decode_str(rest).decode_utf8().ok().map(|path| path.into_owned()),
+        Some(rest) => percent_encoding::percent_decode_str(rest).decode_utf8().ok().map(std::borrow::Cow::into_owned),
         None => Some(word.clone()),
     };
     let paths: Option<Vec<PathBuf>> = words

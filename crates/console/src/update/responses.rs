@@ -155,7 +155,7 @@ fn report_outcome(model: &mut Model, action: Action, outcome: Outcome) {
             let failures: Vec<Failure> = model
                 .run
                 .iter()
-                .flat_map(|run| run.failures())
+                .flat_map(super::super::model::run::RunModel::failures)
                 .map(|(step, failure)| Failure {
                     message: format!("{}: {}", step.title, failure.message),
                     ..failure.clone()

@@ -143,12 +143,11 @@ fn query_line(pane: &LogPane, columns: usize, look: Appearance) -> Line<'static>
         let figures = figures.filter(|_| pattern.is_some()).map_or_else(String::new, |figures| format!("  {figures}"));
         let left = available.saturating_sub(name.len() + 4 + text::width(&figures)).max(4);
         spans.push(Span::styled(format!(" {name}: "), look.style(Role::Key)));
-        match typed.filter(|_| is_typed) {
-            Some(typing) => spans.extend(input(typing, left, look)),
-            None => {
-                let pattern = clean(pattern.map_or("", SearchPattern::text));
-                spans.push(Span::styled(text::cut(&pattern, left), look.style(Role::Strong)));
-            }
+        if let Some(typing) = typed.filter(|_| is_typed) {
+            spans.extend(input(typing, left, look));
+        } else {
+            let pattern = clean(pattern.map_or("", SearchPattern::text));
+            spans.push(Span::styled(text::cut(&pattern, left), look.style(Role::Strong)));
         }
         spans.push(Span::styled(format!("{figures} "), look.style(Role::Quiet)));
     }

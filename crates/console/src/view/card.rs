@@ -218,7 +218,7 @@ fn idle(model: &Model, look: Appearance) -> Card {
 }
 
 fn failed(model: &Model, look: Appearance) -> Card {
-    let mut failures = model.run.iter().flat_map(|run| run.failures());
+    let mut failures = model.run.iter().flat_map(super::super::model::run::RunModel::failures);
     let mut has_log = false;
     let mut card = match failures.next() {
         Some((step, failure)) => {

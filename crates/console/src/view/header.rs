@@ -54,7 +54,7 @@ fn cloud_kind(model: &Model) -> CloudKind {
     match (model.connection_info().map(|connection| connection.risk), model.requested.cloud.as_str()) {
         (Some(RiskLevel::None), _) | (None, "sandbox") => CloudKind::Sandbox,
         (Some(RiskLevel::Cost), _) | (None, "aws") => CloudKind::Aws,
-        (Some(RiskLevel::Data), _) | (None, _) => CloudKind::Endpoint,
+        (Some(RiskLevel::Data) | None, _) => CloudKind::Endpoint,
     }
 }
 

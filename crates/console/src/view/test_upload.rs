@@ -30,7 +30,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) 
     match model.test_upload.results.test_upload().filter(|_| !model.test_upload.is_choosing()) {
         None => chooser::draw(frame, inside, model, look),
         Some(test_upload) if model.test_upload.results.is_single() => {
-            single::draw(frame, inside, model, test_upload, look)
+            single::draw(frame, inside, model, test_upload, look);
         }
         Some(test_upload) => gallery::draw(frame, inside, model, test_upload, look),
     }

@@ -243,7 +243,7 @@ struct HoldForever(&'static str);
 impl Gate for HoldForever {
     async fn pass(&self, step: &Step) -> GateDecision {
         if step.id.as_str() == self.0 {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         GateDecision::Start
     }

@@ -31,12 +31,12 @@ pub(super) fn response_bytes() -> u64 {
 /// A response longer than [`MAX_RESPONSE`].
 #[derive(Debug, thiserror::Error)]
 #[error("the response is longer than {} MB", MAX_RESPONSE / (1024 * 1024))]
-pub struct ResponseTooLong;
+pub(super) struct ResponseTooLong;
 
 /// An incomplete response.
 #[derive(Debug, thiserror::Error)]
 #[error("the response is incomplete")]
-pub struct ResponseIncomplete(#[source] aws_smithy_types::byte_stream::error::Error);
+pub(super) struct ResponseIncomplete(#[source] aws_smithy_types::byte_stream::error::Error);
 
 /// How a client handles downloaded objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

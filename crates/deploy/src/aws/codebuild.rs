@@ -369,9 +369,10 @@ pub async fn delete_builds(client: &Client, project: &str) -> Result<Deleted, Aw
         let code = |build: &aws_sdk_codebuild::types::BuildNotDeleted| build.status_code.clone().unwrap_or_default();
         if let Some(build) = kept.iter().find(|build| !code(build).contains("NOT_FOUND")) {
             let (id, code) = (build.id.as_deref().unwrap_or("?"), code(build));
-            let (kind, message) = match code.contains("IN_PROGRESS") {
-                true => (ErrorKind::Conflict, format!("the build {id} is still running")),
-                false => (ErrorKind::Other, format!("the build {id} was not deleted: {code}")),
+            let (kind, message) = if code.contains("IN_PROGRESS") {
+                (ErrorKind::Conflict, format!("the build {id} is still running"))
+            } else {
+                (ErrorKind::Other, format!("the build {id} was not deleted: {code}"))
             };
             return Err(AwsError::new(SERVICE, "BatchDeleteBuilds", kind, message));
         }

@@ -155,7 +155,7 @@ pub async fn function(client: &Client, name: &str) -> Result<Option<Function>, A
             Some(State::Pending) => FunctionState::Pending,
             Some(State::Inactive) => FunctionState::Inactive,
             Some(State::Failed) => FunctionState::Failed(failure(
-                found.state_reason_code.as_ref().map(|code| code.as_str()),
+                found.state_reason_code.as_ref().map(aws_sdk_lambda::types::StateReasonCode::as_str),
                 found.state_reason.as_deref(),
             )),
             _ => FunctionState::Active,

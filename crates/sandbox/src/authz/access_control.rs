@@ -140,7 +140,7 @@ impl AccessControl {
             return Some((Caller::Session(session), secret));
         }
         for (_, state) in self.iam.iter_all() {
-            for user in state.users.iter() {
+            for user in &state.users {
                 let key = user.access_keys.iter().find(|key| key.access_key_id == access_key);
                 if let Some(key) = key.filter(|key| key.status == "Active") {
                     let caller = Caller::User { arn: user.arn.clone(), id: user.user_id.clone() };

@@ -179,7 +179,7 @@ impl CloudFormation {
             match self.converge(stack, &stack.goal, Direction::Forward, halt).await {
                 Convergence::Halted => return,
                 Convergence::Reached => {
-                    self.conclude(stack, |stack| stack.set_status("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None))
+                    self.conclude(stack, |stack| stack.set_status("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None));
                 }
                 Convergence::Failed(reason) => {
                     return self.conclude(stack, |stack| {

@@ -239,7 +239,7 @@ impl Registry {
     }
 
     async fn send_blob(&self, digest: &str, with_body: bool) -> RegistryResult {
-        let blob_unknown = |_| RegistryError::new(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "blob unknown to registry");
+        let blob_unknown = |()| RegistryError::new(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "blob unknown to registry");
         let hex = hex_of(digest).ok_or_else(|| blob_unknown(()))?;
         let file = tokio::fs::File::open(self.store.services.blobs().path(hex)).await.map_err(|_| blob_unknown(()))?;
         let length = file.metadata().await.map_err(|_| blob_unknown(()))?.len();

@@ -84,7 +84,7 @@ pub(super) fn rustc(args: &[&str]) -> Result<(), ShimError> {
     match args {
         ["-V" | "--version"] => println!("rustc {VERSION} (the sandbox's shim)"),
         ["-vV" | "-Vv"] | ["--version", "--verbose" | "-v"] => {
-            println!("rustc {VERSION} (the sandbox's shim)\nbinary: rustc\nhost: {}\nrelease: {VERSION}", host())
+            println!("rustc {VERSION} (the sandbox's shim)\nbinary: rustc\nhost: {}\nrelease: {VERSION}", host());
         }
         other => {
             return Err(ShimError::usage(format!(

@@ -21,17 +21,14 @@ use crate::view::{Appearance, clean};
 const SIZE: usize = 9;
 
 /// Draws the chooser.
-pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, look: Appearance) {
+pub(super) fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, look: Appearance) {
     let areas = ChooserAreas::of(inside);
-    match &model.test_upload.path_input {
-        Some(line) => {
-            draw_line(frame, areas.head, line, model.overlay.is_none(), look);
-            draw_candidates(frame, areas.list, line, look);
-        }
-        None => {
-            frame.render_widget(head(areas.head.width, model, look), areas.head);
-            draw_list(frame, areas.list, model, look);
-        }
+    if let Some(line) = &model.test_upload.path_input {
+        draw_line(frame, areas.head, line, model.overlay.is_none(), look);
+        draw_candidates(frame, areas.list, line, look);
+    } else {
+        frame.render_widget(head(areas.head.width, model, look), areas.head);
+        draw_list(frame, areas.list, model, look);
     }
     if let (Some(caption), Some(area)) = (areas.caption, areas.picture) {
         draw_preview(frame, caption, area, model, look);

@@ -15,7 +15,7 @@ use crate::theme::Role;
 use crate::view::{Appearance, clean};
 
 /// Draws the gallery.
-pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, test_upload: &TestUploadRun, look: Appearance) {
+pub(super) fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, test_upload: &TestUploadRun, look: Appearance) {
     let gallery = GalleryAreas::of(inside, test_upload.cards.len());
     let selected = model.test_upload.results.selected();
     let part = gallery.part(selected);

@@ -18,7 +18,7 @@ use crate::view::{Appearance, clean};
 const USUAL: (u32, u32) = (4000, 3000);
 
 /// Draws a picture or its placeholder; `instead` is the text for a failure.
-pub fn draw(
+pub(super) fn draw(
     frame: &mut Frame<'_>,
     area: Rect,
     shown: PictureState<'_>,
@@ -74,7 +74,7 @@ fn luminance(red: u8, green: u8, blue: u8) -> u8 {
 }
 
 /// Draws a placeholder frame of about the size of the picture, with a centred text.
-pub fn empty(frame: &mut Frame<'_>, area: Rect, pixels: Option<(u32, u32)>, words: &str, look: Appearance) {
+pub(super) fn empty(frame: &mut Frame<'_>, area: Rect, pixels: Option<(u32, u32)>, words: &str, look: Appearance) {
     let cells = Graphics::default().cells_of(pixels.unwrap_or(USUAL), (area.width, area.height));
     frame_of(frame, part(area, cells), words, look);
 }

@@ -22,10 +22,10 @@ const WORDS: usize = 24;
 const TIME: usize = 9;
 
 /// The text for a missing picture.
-pub const NOT_KEPT: &str = "picture not available";
+pub(super) const NOT_KEPT: &str = "picture not available";
 
 /// Draws the image.
-pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, test_upload: &TestUploadRun, look: Appearance) {
+pub(super) fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, test_upload: &TestUploadRun, look: Appearance) {
     let areas = SingleAreas::of(inside);
     frame.render_widget(title(areas.title.width, None, model, test_upload, look), areas.title);
     let Some(card) = model.test_upload.results.card() else { return };

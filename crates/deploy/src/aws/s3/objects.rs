@@ -14,7 +14,7 @@ use crate::aws::error::{self, AwsError, ErrorKind};
 use crate::aws::operation::S3Operation;
 
 /// The maximum size of a download into a file, in bytes: that of the sandbox's objects.
-pub const MAX_DOWNLOAD: u64 = 256 * 1024 * 1024;
+pub(super) const MAX_DOWNLOAD: u64 = 256 * 1024 * 1024;
 
 /// The timeout of a download. A stalled one is ended by the SDK before.
 const DOWNLOAD_DEADLINE: Duration = Duration::from_secs(3600);

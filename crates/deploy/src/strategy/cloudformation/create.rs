@@ -36,9 +36,10 @@ impl RunContext {
             }
         } else if !found.status.is_in_progress() && self.knows_all_of(stack) {
             self.warn_of_changed_parameters(stack, &found.parameters, scope).await?;
-            return Ok(match self.check_complete(stack, scope).await? {
-                true => StepDone::Finished,
-                false => StepDone::AlreadyDone,
+            return Ok(if self.check_complete(stack, scope).await? {
+                StepDone::Finished
+            } else {
+                StepDone::AlreadyDone
             });
         }
         let end = self.follow(stack, &self.names, &found.id, Since::Beginning, scope).await?;

@@ -70,20 +70,17 @@ impl End {
     /// The failure of an operation without the expected result.
     pub(super) fn failure(&self, stack: &str) -> Failure {
         let status = self.status.as_deref().unwrap_or("unknown");
-        let failure = match &self.cause {
-            Some(cause) => {
-                let verb = if cause.status.starts_with("DELETE") { "deleted" } else { "created" };
-                let reason = cause.reason.as_deref().unwrap_or("no reason given");
-                let words = format!(
-                    "{} ({}) could not be {verb}: {reason}; the stack {stack} is in {status}",
-                    cause.logical_id, cause.resource_type
-                );
-                Failure { hint: cause.error().hint(), ..Failure::new(words) }
-            }
-            None => {
-                let reason = self.reason.as_deref().unwrap_or("no reason given");
-                Failure::new(format!("the stack {stack} is in {status}: {reason}"))
-            }
+        let failure = if let Some(cause) = &self.cause {
+            let verb = if cause.status.starts_with("DELETE") { "deleted" } else { "created" };
+            let reason = cause.reason.as_deref().unwrap_or("no reason given");
+            let words = format!(
+                "{} ({}) could not be {verb}: {reason}; the stack {stack} is in {status}",
+                cause.logical_id, cause.resource_type
+            );
+            Failure { hint: cause.error().hint(), ..Failure::new(words) }
+        } else {
+            let reason = self.reason.as_deref().unwrap_or("no reason given");
+            Failure::new(format!("the stack {stack} is in {status}: {reason}"))
         };
         match failure.hint {
             Some(_) => failure,

@@ -43,16 +43,15 @@ pub async fn run_build(
     print: &mut (dyn FnMut(&str) + Send),
 ) -> Result<BuildEnd, Failure> {
     let client = &clients.codebuild;
-    let id = match running_build(clients, project, cancel).await? {
-        Some(id) => id,
-        None => {
-            let token = format!("{:032x}", rand::random::<u128>());
-            let rules = [wait::THROTTLING, wait::ROLE_PROPAGATION, wait::NOT_YET_SEEN];
-            match wait::retry(&rules, cancel, &mut |_| {}, || codebuild::start_build(client, project, &token)).await {
-                Ok(id) => id,
-                Err(WaitError::Cancelled) => return Ok(BuildEnd::Cancelled),
-                Err(error) => return Err(failure(&error)),
-            }
+    let id = if let Some(id) = running_build(clients, project, cancel).await? {
+        id
+    } else {
+        let token = format!("{:032x}", rand::random::<u128>());
+        let rules = [wait::THROTTLING, wait::ROLE_PROPAGATION, wait::NOT_YET_SEEN];
+        match wait::retry(&rules, cancel, &mut |_| {}, || codebuild::start_build(client, project, &token)).await {
+            Ok(id) => id,
+            Err(WaitError::Cancelled) => return Ok(BuildEnd::Cancelled),
+            Err(error) => return Err(failure(&error)),
         }
     };
     print(&format!("{BUILD_LINE}{id}"));

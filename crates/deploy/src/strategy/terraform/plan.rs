@@ -137,7 +137,7 @@ pub fn destroy(exists: &dyn Fn(ResourceKind) -> bool) -> Plan {
     let mut steps = vec![init()];
     let mut needs = vec![INIT.to_owned()];
     if exists(BuildProject) {
-        let builds = format!("{}{BuildProject}", EMPTY);
+        let builds = format!("{EMPTY}{BuildProject}");
         steps.push(
             Step::new(
                 &builds,

@@ -232,7 +232,7 @@ impl CloudFormation {
             () = target.stop.cancel.cancelled() => return Err(HandlerError::Stopped),
         }
         self.change(&target.id, |stack| {
-            stack.set_resource_status(name, &format!("{}_COMPLETE", resource.verb()), None)
+            stack.set_resource_status(name, &format!("{}_COMPLETE", resource.verb()), None);
         });
         Ok(())
     }

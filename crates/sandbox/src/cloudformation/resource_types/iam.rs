@@ -143,7 +143,7 @@ impl Provider for Role {
                     emit_resource_event(context, "PutRolePermissionsBoundary", input).await?;
                 }
                 None => {
-                    emit_resource_event(context, "DeleteRolePermissionsBoundary", json!({ "RoleName": name })).await?
+                    emit_resource_event(context, "DeleteRolePermissionsBoundary", json!({ "RoleName": name })).await?;
                 }
             }
         }
