@@ -43,7 +43,7 @@ fn without_terraform_nothing_starts_and_doctor_reports_it() {
     assert!(doctor.contains("no-such-terraform") && doctor.contains("1 requirement missing"), "{doctor}");
     // Other strategies do not need it.
     let doctor = program.run(["doctor", "--strategy", "sdk"]).ok().stdout;
-    assert!(doctor.contains("only the terraform strategy needs it"), "{doctor}");
+    assert!(doctor.contains("needed for the terraform strategy only"), "{doctor}");
 }
 
 fn outdated_terraform_is_reported_before_anything_starts() {
