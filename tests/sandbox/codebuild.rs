@@ -151,7 +151,7 @@ async fn function_buildspec_pushes_image_to_ecr() {
     let build = wait_for_build(&sandbox, &id).await;
     let text = log(&sandbox, &build).await;
     assert_eq!(build.build_status(), Some(&StatusType::Succeeded), "{text}");
-    assert!(text.contains("thumbctl carries this function"), "{text}");
+    assert!(text.contains("copying the function embedded in thumbctl"), "{text}");
     let last = text.lines().last().unwrap_or_default();
     assert!(last.ends_with("Phase context status code:  Message: "), "{last}");
     let kinds: Vec<_> = build.phases().iter().map(|phase| phase.phase_type().unwrap().as_str()).collect();
