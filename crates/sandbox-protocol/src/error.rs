@@ -1,20 +1,20 @@
-//! [`JoinError`]: why a sandbox cannot be joined or started.
+//! [`DataDirError`] and [`JoinError`]: why a data directory cannot be used, and why a sandbox cannot be joined or started.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thumbctl_platform::private_fs::DirError;
 
-/// Why a sandbox cannot be joined or started, with a hint.
+/// Why the data directory of a sandbox cannot be used, for the sandbox and its users alike, with a hint.
 #[derive(Debug, thiserror::Error)]
-pub enum JoinError {
-    /// Another process holds the data directory and does not respond.
+pub enum DataDirError {
+    /// Another process holds it and does not respond.
     #[error("another sandbox holds {} but does not respond: find the process 'thumbctl sandbox' and stop it", .dir.display())]
-    Stuck {
+    Unresponsive {
         /// The data directory.
         dir: PathBuf,
     },
-    /// The data directory cannot be used.
+    /// It cannot be read or written.
     #[error("the sandbox cannot use its data directory {}: check its permissions and the disk's free space, or use another --data-dir or --state-dir", .dir.display())]
     Unwritable {
         /// The data directory.
@@ -22,9 +22,33 @@ pub enum JoinError {
         /// The system's error.
         source: io::Error,
     },
-    /// The data directory is not safe.
+    /// It is not safe: others can write to it.
     #[error(transparent)]
-    UnsafeDir(DirError),
+    Unsafe(DirError),
+}
+
+impl DataDirError {
+    /// The error for a directory that cannot be read or written.
+    pub fn unwritable(dir: &Path, source: io::Error) -> Self {
+        Self::Unwritable { dir: dir.to_owned(), source }
+    }
+}
+
+impl From<DirError> for DataDirError {
+    fn from(error: DirError) -> Self {
+        match error {
+            DirError::Io { dir, source } => Self::Unwritable { dir, source },
+            unsafe_dir => Self::Unsafe(unsafe_dir),
+        }
+    }
+}
+
+/// Why a sandbox cannot be joined or started, with a hint.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
     /// The program cannot be started.
     #[error("cannot start the sandbox: cannot run {}", .program.display())]
     Spawn {
@@ -47,19 +71,4 @@ pub enum JoinError {
         /// Its log.
         log: PathBuf,
     },
-}
-
-impl JoinError {
-    pub(crate) fn unwritable(dir: &Path, source: io::Error) -> Self {
-        Self::Unwritable { dir: dir.to_owned(), source }
-    }
-}
-
-impl From<DirError> for JoinError {
-    fn from(error: DirError) -> Self {
-        match error {
-            DirError::Io { dir, source } => Self::Unwritable { dir, source },
-            unsafe_dir => Self::UnsafeDir(unsafe_dir),
-        }
-    }
 }

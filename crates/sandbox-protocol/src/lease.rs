@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use thumbctl_platform::private_fs;
 
 use crate::endpoint::{Endpoint, data_dir_in_use};
-use crate::error::JoinError;
+use crate::error::{DataDirError, JoinError};
 
 /// The file that every user of a sandbox locks shared.
 pub const LEASE_FILE: &str = "lease";
@@ -59,7 +59,7 @@ impl Lease {
 /// # Errors
 /// When the data directory cannot be used, or the sandbox cannot be started or does not respond.
 pub async fn join_or_start(options: SandboxOptions) -> Result<Lease, JoinError> {
-    let dir = private_fs::claim_dir(&options.data_dir)?;
+    let dir = private_fs::claim_dir(&options.data_dir).map_err(DataDirError::from)?;
     let dir = data_dir_in_use(&dir).await;
     let lock = share_lease(&dir).await?;
     // From here on, a running sandbox keeps running.
@@ -94,16 +94,16 @@ pub async fn join_or_start(options: SandboxOptions) -> Result<Lease, JoinError> 
 ///
 /// # Errors
 /// When the file cannot be locked within ten seconds.
-pub async fn share_lease(dir: &Path) -> Result<File, JoinError> {
-    let file = open_lock(dir, LEASE_FILE).map_err(|source| JoinError::unwritable(dir, source))?;
+pub async fn share_lease(dir: &Path) -> Result<File, DataDirError> {
+    let file = open_lock(dir, LEASE_FILE).map_err(|source| DataDirError::unwritable(dir, source))?;
     let deadline = Instant::now() + Duration::from_secs(10);
     let mut delay = Duration::from_millis(2);
     loop {
         match file.try_lock_shared() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::Error(source)) => return Err(JoinError::unwritable(dir, source)),
+            Err(TryLockError::Error(source)) => return Err(DataDirError::unwritable(dir, source)),
             Err(TryLockError::WouldBlock) if Instant::now() > deadline => {
-                return Err(JoinError::Stuck { dir: dir.to_owned() });
+                return Err(DataDirError::Unresponsive { dir: dir.to_owned() });
             }
             Err(TryLockError::WouldBlock) => tokio::time::sleep(delay).await,
         }
@@ -113,7 +113,7 @@ pub async fn share_lease(dir: &Path) -> Result<File, JoinError> {
 
 /// Starts the sandbox in its own process group, against Ctrl-C, and without the AWS variables of the environment.
 fn start(options: &SandboxOptions, dir: &Path, log: &Path) -> Result<Child, JoinError> {
-    let unwritable = |source| JoinError::unwritable(dir, source);
+    let unwritable = |source| DataDirError::unwritable(dir, source);
     let grown = std::fs::metadata(log).is_ok_and(|metadata| metadata.len() > MAX_LOG);
     let mut log = private_fs::options();
     log.create(true);

@@ -19,6 +19,6 @@ mod latency;
 mod lease;
 
 pub use endpoint::{ANNOUNCEMENT_FILE, ENDPOINT_FILE, Endpoint, READY_PATH, announced_dir, data_dir_in_use};
-pub use error::JoinError;
+pub use error::{DataDirError, JoinError};
 pub use latency::Latency;
 pub use lease::{LEASE_FILE, Lease, SandboxOptions, join_or_start, open_lock, share_lease};

@@ -4,6 +4,8 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use thumbctl_sandbox_protocol::DataDirError;
+
 use crate::authz::access_control::{AccessControl, RootKeys};
 use crate::behaviour::Behaviour;
 use crate::cloudformation::CloudFormation;
@@ -105,7 +107,7 @@ pub(crate) fn check(dir: &Path) -> Result<(), SandboxError> {
     let unloadable = |what| SandboxError::NotLoadable { what };
     let assembly = Assembly::open(dir, settings).map_err(|error| match error {
         SandboxError::Damaged { what, .. } => unloadable(what),
-        SandboxError::Unwritable { source, .. } => unloadable(source.to_string()),
+        SandboxError::DataDir(DataDirError::Unwritable { source, .. }) => unloadable(source.to_string()),
         other => other,
     })?;
     let services = assembly.services;

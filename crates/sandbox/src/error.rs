@@ -3,9 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use thumbctl_platform::private_fs::DirError;
 use thumbctl_platform::terminal::{print_error, terminal_text};
-use thumbctl_sandbox_protocol::JoinError;
+use thumbctl_sandbox_protocol::DataDirError;
 
 /// Why a sandbox cannot start, or cannot change its state.
 #[derive(Debug, thiserror::Error)]
@@ -35,20 +34,9 @@ pub enum SandboxError {
         /// Its process id.
         pid: u32,
     },
-    /// Another sandbox holds the data directory and does not respond.
-    #[error("another sandbox holds {} but does not respond: find the process 'thumbctl sandbox' and end it", .dir.display())]
-    Unresponsive {
-        /// The data directory.
-        dir: PathBuf,
-    },
     /// The data directory cannot be used.
-    #[error("the sandbox cannot use its data directory {}: check its permissions and the disk's free space, or choose another with --data-dir or --state-dir", .dir.display())]
-    Unwritable {
-        /// The data directory.
-        dir: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
     /// The state in the data directory is damaged.
     #[error("the sandbox's state in {} is damaged ({what}): move that directory away to start with an empty sandbox", .dir.display())]
     Damaged {
@@ -57,9 +45,6 @@ pub enum SandboxError {
         /// The damage.
         what: String,
     },
-    /// The data directory is not safe for the state.
-    #[error(transparent)]
-    UnsafeDir(#[from] DirError),
     /// There is a link among the sandbox's own files.
     #[error(
         "{} is a symbolic link or a special file, which the sandbox does not use: remove it, or choose another directory with --data-dir or --state-dir",
@@ -89,9 +74,6 @@ pub enum SandboxError {
     /// The sandbox is shutting down.
     #[error("the sandbox is shutting down: try again")]
     ShuttingDown,
-    /// The lease of the running sandbox cannot be taken.
-    #[error(transparent)]
-    Join(#[from] JoinError),
 }
 
 /// Logs an error that no caller receives to standard error. Ignores a failure to write, as on a full disk.
@@ -101,6 +83,6 @@ pub(crate) fn log_error(what: impl std::fmt::Display) {
 
 impl SandboxError {
     pub(crate) fn unwritable(dir: &Path, source: io::Error) -> Self {
-        Self::Unwritable { dir: dir.to_owned(), source }
+        DataDirError::unwritable(dir, source).into()
     }
 }

@@ -4,7 +4,7 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use thumbctl_sandbox_protocol::{Endpoint, open_lock};
+use thumbctl_sandbox_protocol::{DataDirError, Endpoint, open_lock};
 
 use crate::error::SandboxError;
 
@@ -39,7 +39,7 @@ pub(crate) async fn lock_server(dir: &Path, attached: bool) -> Result<Option<Fil
             _ => {}
         }
         if Instant::now() > deadline {
-            return Err(SandboxError::Unresponsive { dir: dir.to_owned() });
+            return Err(DataDirError::Unresponsive { dir: dir.to_owned() }.into());
         }
         tokio::time::sleep(delay).await;
         delay = (delay * 2).min(Duration::from_millis(100));

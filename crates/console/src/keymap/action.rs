@@ -2,7 +2,7 @@
 
 macro_rules! actions {
     ($($(#[$meta:meta])* $action:ident => $name:literal, $title:literal;)+) => {
-        /// A command of the console. A key, an entry of the command palette and a click each stand for one of them.
+        /// A command of the console. Keys, entries of the command palette and clicks map to it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Action { $($(#[$meta])* $action),+ }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FileType;
 use thumbctl_platform::private_fs;
+use thumbctl_sandbox_protocol::DataDirError;
 
 use crate::error::SandboxError;
 use crate::storage::state::{self, PathKind};
@@ -12,10 +13,7 @@ use crate::storage::tree::Directory;
 
 /// Creates a data directory or checks that it is safe, and returns its path without links. See [`private_fs::claim_dir`].
 pub(crate) fn claim(dir: &Path) -> Result<PathBuf, SandboxError> {
-    private_fs::claim_dir(dir).map_err(|error| match error {
-        private_fs::DirError::Io { dir, source } => SandboxError::Unwritable { dir, source },
-        unsafe_dir => SandboxError::UnsafeDir(unsafe_dir),
-    })
+    Ok(private_fs::claim_dir(dir).map_err(DataDirError::from)?)
 }
 
 /// Prepares a data directory: makes the sandbox's files private and rejects links.
