@@ -223,7 +223,7 @@ fn answer_times(console: &Console, rounds: usize) -> Vec<Duration> {
         times.push(start.elapsed());
         let start = Instant::now();
         console.keys("?");
-        console.wait_gone("Available keys");
+        console.wait_until_gone("Available keys");
         times.push(start.elapsed());
     }
     times

@@ -25,7 +25,7 @@ const FUNCTIONS: usize = 100;
 const OBJECTS: usize = 1000;
 const AT_ONCE: usize = 20;
 const IDLE: Duration = Duration::from_secs(20);
-const PATIENCE: Duration = Duration::from_secs(600);
+const TIMEOUT: Duration = Duration::from_secs(600);
 
 /// `thumbctl sandbox`, running.
 struct Sandbox {
@@ -233,7 +233,7 @@ fn load(sandbox: &Sandbox, names: &Names, image: &[u8], prefix: &str, count: usi
     });
     let client = sandbox.client();
     while client.count(&destination, &format!("thumb-{prefix}")) < count {
-        assert!(started.elapsed() < PATIENCE, "timeout while waiting for {count} thumbnails");
+        assert!(started.elapsed() < TIMEOUT, "timeout while waiting for {count} thumbnails");
         thread::sleep(Duration::from_millis(20));
     }
     started.elapsed()

@@ -10,7 +10,7 @@ use aws_sdk_s3::types::{Event, LambdaFunctionConfiguration, NotificationConfigur
 use base64::Engine as _;
 use serde_json::{Value, json};
 use thumbctl_test_support::in_process::Sandbox;
-use thumbctl_test_support::{Clients, PATIENCE, until};
+use thumbctl_test_support::{Clients, TIMEOUT, until};
 
 thumbctl_test_support::foreign_tests! {
     [Python3] async: zip_from_a_bucket_runs_and_can_be_downloaded,
@@ -38,7 +38,7 @@ async fn create(clients: &Clients, code: FunctionCode) -> String {
     attached.expect("the right to write a log");
     let function = clients.lambda.create_function().function_name("f").runtime(Runtime::from("python3.13"));
     let function = function.handler("index.handler").role(role).code(code).timeout(30).send().await;
-    let ready = clients.lambda.wait_until_function_active_v2().function_name("f").wait(PATIENCE).await;
+    let ready = clients.lambda.wait_until_function_active_v2().function_name("f").wait(TIMEOUT).await;
     ready.expect("a function that becomes active");
     function.expect("a function").function_arn.expect("an ARN")
 }

@@ -46,8 +46,8 @@ async fn journal_that_cannot_grow_stops_the_run_and_nothing_is_lost() {
         let script = format!("ulimit -f 9; exec {thumbctl} {arguments}");
         Running::start(program.around("bash", ["-c", &script])).wait()
     };
-    let said = limited("deploy").fails_with(1);
-    assert!(said.starts_with("error: cannot write ") && said.contains("0001-deploy-"), "{said}");
+    let printed = limited("deploy").fails_with(1);
+    assert!(printed.starts_with("error: cannot write ") && printed.contains("0001-deploy-"), "{printed}");
     let journal = std::fs::read_to_string(&program.journals("thumbnails")[0]).expect("a journal");
     assert!(journal.ends_with('\n'), "an incomplete event remains");
     let left = list_everything(&sandbox.clients(), "thumbnails-").await;
@@ -64,8 +64,8 @@ fn sandbox_on_a_full_disk_reports_it() {
     let Some(_disk) = SmallDisk::mount(&program) else { return };
     let fill = program.state_dir().join("fill");
     let _ = std::fs::write(&fill, vec![1; 9 << 20]);
-    let said = program.run(["deploy"]).fails_with(1);
-    assert!(said.contains("the disk's free space") || said.contains("No space left on device"), "{said}");
+    let printed = program.run(["deploy"]).fails_with(1);
+    assert!(printed.contains("the disk's free space") || printed.contains("No space left on device"), "{printed}");
     std::fs::remove_file(fill).expect("the file is removed");
     program.run(["status"]).ok();
 }
@@ -74,9 +74,9 @@ async fn disk_that_fills_up_during_a_build_loses_nothing() {
     let program = Program::new();
     let Some(_disk) = SmallDisk::mount(&program) else { return };
     // The function's image does not fit.
-    let said = program.run(["deploy"]).ends_with(1).stderr;
-    assert!(said.starts_with("error: "), "{said}");
-    assert!(said.to_lowercase().contains("no space left on device"), "{said}");
+    let printed = program.run(["deploy"]).ends_with(1).stderr;
+    assert!(printed.starts_with("error: "), "{printed}");
+    assert!(printed.to_lowercase().contains("no space left on device"), "{printed}");
     program.run(["destroy", "--yes"]).ok();
     assert_nothing_left(&program.join().await.clients).await;
 }

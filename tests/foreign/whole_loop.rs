@@ -4,7 +4,7 @@
 use thumbctl_test_support::shared_provider::SharedProviders;
 use thumbctl_test_support::tools::Terraform;
 use thumbctl_test_support::whole_loop::{
-    assert_all_become_thumbnails, assert_any_name_is_a_key, assert_nothing_left, deploy_alone,
+    assert_all_become_thumbnails, assert_any_name_is_a_key, assert_nothing_left, deploy_without_others,
 };
 use thumbctl_test_support::{Program, Sandbox};
 
@@ -15,7 +15,7 @@ thumbctl_test_support::foreign_tests! {
 
 async fn assert_it_works(program: &Program, sandbox: &Sandbox) {
     let clients = sandbox.clients();
-    let names = deploy_alone(program);
+    let names = deploy_without_others(program);
     assert_all_become_thumbnails(&clients, &names).await;
     assert_any_name_is_a_key(program, &clients, &names).await;
     program.run(["destroy", "--yes"]).ok();

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
-use thumbctl_test_support::arena::{Arena, side_by_side};
+use thumbctl_test_support::shared_sandbox::{SharedSandbox, for_each_parallel};
 use thumbctl_test_support::whole_loop::assert_nothing_left;
 use thumbctl_test_support::{Program, wait_for};
 
@@ -41,14 +41,14 @@ async fn sandbox_responds_despite_1100_half_open_connections() {
 
 #[test]
 fn twenty_deployments_and_200_status_commands_at_once_all_succeed() {
-    let arena = Arena::new();
-    side_by_side(20, 0..20, |number| drop(arena.deploy_completes(&format!("many{number}"))));
-    side_by_side(200, 0..200, |number| {
-        let status = arena.run("status", &format!("many{}", number % 20)).ok().json();
+    let shared = SharedSandbox::new();
+    for_each_parallel(20, 0..20, |number| drop(shared.deploy_completes(&format!("many{number}"))));
+    for_each_parallel(200, 0..200, |number| {
+        let status = shared.run("status", &format!("many{}", number % 20)).ok().json();
         assert_eq!(status["resources"].as_array().map(Vec::len), Some(15), "{status}");
     });
-    side_by_side(20, 0..20, |number| arena.destroy_leaves_nothing(&format!("many{number}")));
-    arena.close();
+    for_each_parallel(20, 0..20, |number| shared.destroy_leaves_nothing(&format!("many{number}")));
+    shared.close();
 }
 
 /// Starts one deployment repeatedly and kills it together with its sandbox.

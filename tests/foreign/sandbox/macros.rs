@@ -3,7 +3,7 @@
 use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
 use aws_sdk_cloudformation::types::{Capability, ChangeSetType};
 
-use thumbctl_test_support::cloudformation::Cloud;
+use thumbctl_test_support::cloudformation::StackSandbox;
 use thumbctl_test_support::until;
 
 thumbctl_test_support::foreign_tests! {
@@ -47,7 +47,7 @@ Resources:
 ";
 
 /// The failure of a change set with the macro.
-async fn failure(cloud: &Cloud, stack: &str) -> String {
+async fn failure(cloud: &StackSandbox, stack: &str) -> String {
     let client = &cloud.clients.cloudformation;
     let set = client.create_change_set().stack_name(stack).change_set_name("s").change_set_type(ChangeSetType::Create);
     set.template_body(USE).send().await.expect("what a macro does is found out later");
@@ -62,31 +62,31 @@ async fn failure(cloud: &Cloud, stack: &str) -> String {
 }
 
 async fn macro_generates_a_part_of_a_template() {
-    let cloud = Cloud::new();
+    let cloud = StackSandbox::new();
     let body = "return {'requestId': event['requestId'], 'status': 'success', \
                 'fragment': event['templateParameterValues']['Prefix'] + '-' + event['params']['Role']}";
-    cloud.created("macro", &naming(body), "CREATE_COMPLETE").await;
+    cloud.create_and_wait("macro", &naming(body), "CREATE_COMPLETE").await;
     let refused = cloud.create("user", USE).send().await.unwrap_err();
     assert_eq!(refused.code(), Some("InsufficientCapabilitiesException"), "{:?}", refused.message());
     cloud.create("user", USE).capabilities(Capability::CapabilityAutoExpand).send().await.unwrap();
-    cloud.comes_to("user", "CREATE_COMPLETE").await;
+    cloud.wait_for_status("user", "CREATE_COMPLETE").await;
     assert!(cloud.has_bucket("made-source").await);
     // The macro is deleted with its stack, and its results can still be deleted.
-    cloud.deleted("macro", "DELETE_COMPLETE").await;
+    cloud.delete_and_wait("macro", "DELETE_COMPLETE").await;
     assert_eq!(failure(&cloud, "later").await, "No transform named 000000000000::Naming found.");
-    cloud.deleted("user", "DELETE_COMPLETE").await;
+    cloud.delete_and_wait("user", "DELETE_COMPLETE").await;
     assert!(!cloud.has_bucket("made-source").await);
 }
 
 async fn missing_failing_or_nonsense_macro_is_reported() {
-    let cloud = Cloud::new();
+    let cloud = StackSandbox::new();
     assert_eq!(failure(&cloud, "none").await, "No transform named 000000000000::Naming found.");
     let body = "return {'requestId': event['requestId'], 'status': 'failure', 'errorMessage': 'no such role'}";
-    cloud.created("macro", &naming(body), "CREATE_COMPLETE").await;
+    cloud.create_and_wait("macro", &naming(body), "CREATE_COMPLETE").await;
     assert_eq!(failure(&cloud, "fails").await, "Transform 000000000000::Naming failed with: no such role");
-    cloud.updated("macro", &naming("return 'nonsense'"), "UPDATE_COMPLETE").await;
+    cloud.update_and_wait("macro", &naming("return 'nonsense'"), "UPDATE_COMPLETE").await;
     assert_eq!(failure(&cloud, "nonsense").await, "Received malformed response from transform 000000000000::Naming");
-    cloud.updated("macro", &naming("raise ValueError('no')"), "UPDATE_COMPLETE").await;
+    cloud.update_and_wait("macro", &naming("raise ValueError('no')"), "UPDATE_COMPLETE").await;
     assert_eq!(failure(&cloud, "raises").await, "Received malformed response from transform 000000000000::Naming");
     let direct = cloud.create("direct", USE).capabilities(Capability::CapabilityAutoExpand).send().await.unwrap_err();
     assert!(direct.message().unwrap().contains("malformed response"), "{direct:?}");

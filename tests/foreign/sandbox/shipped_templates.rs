@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use aws_sdk_codebuild::types::StatusType;
 
 use thumbctl_test_support::aws_tools::aws_cli;
-use thumbctl_test_support::cloudformation::{Cloud, place};
+use thumbctl_test_support::cloudformation::{StackSandbox, position};
 use thumbctl_test_support::{list_everything, until};
 
 thumbctl_test_support::foreign_tests! {
@@ -20,7 +20,7 @@ fn template(name: &str) -> String {
 }
 
 /// Builds the function's image with the stack's project; returns its URI.
-async fn image(cloud: &Cloud) -> String {
+async fn image(cloud: &StackSandbox) -> String {
     let clients = &cloud.clients;
     let source = thumbctl_deploy::assets::function_zip().unwrap();
     let bucket = format!("thumbs-{SUFFIX}-build-source");
@@ -42,7 +42,7 @@ async fn image(cloud: &Cloud) -> String {
 
 async fn shipped_templates_deploy_through_the_aws_cli() {
     let Some(aws) = aws_cli() else { return };
-    let cloud = Cloud::new();
+    let cloud = StackSandbox::new();
     let dir: PathBuf = cloud.dir.path().to_owned();
     let deploy = |stack: &str, file: &str, parameters: &[String]| {
         let mut arguments: Vec<String> =
@@ -71,11 +71,11 @@ async fn shipped_templates_deploy_through_the_aws_cli() {
     // An update, in place.
     deploy("thumbs-app", "app.yaml", &[suffix, image, "MemorySize=1024".to_owned()]);
     assert_eq!(memory().await, Some(1024));
-    let story = cloud.story("thumbs-app").await;
-    place(&story, "Function UPDATE_COMPLETE");
-    assert!(!story.iter().any(|line| line.starts_with("SourceBucket UPDATE")), "{story:#?}");
+    let events = cloud.event_lines("thumbs-app").await;
+    position(&events, "Function UPDATE_COMPLETE");
+    assert!(!events.iter().any(|line| line.starts_with("SourceBucket UPDATE")), "{events:#?}");
     for stack in ["thumbs-app", "thumbs-build", "thumbs-macro"] {
-        cloud.deleted(stack, "DELETE_COMPLETE").await;
+        cloud.delete_and_wait(stack, "DELETE_COMPLETE").await;
     }
     let mut left = list_everything(&cloud.clients, "thumbs").await;
     // A build's history outlives its project.

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use thumbctl_core::event::{EventKind, StrategyKind};
 
-use thumbctl_test_support::arena::{Arena, side_by_side};
+use thumbctl_test_support::shared_sandbox::{SharedSandbox, for_each_parallel};
 
 thumbctl_test_support::foreign_tests! {
     [Python3] sync: failed_resource_is_named_and_its_stack_rolled_back_and_recreated,
@@ -66,9 +66,9 @@ fn failed_resource_is_named_and_its_stack_rolled_back_and_recreated() {
     let cases: Vec<(String, &Resource)> =
         RESOURCES.iter().enumerate().map(|(index, resource)| (format!("fails{index}"), resource)).collect();
     let rules: Vec<Value> = cases.iter().map(|(name, resource)| resource.denied(name)).collect();
-    let arena = Arena::by(StrategyKind::Cloudformation, &rules);
-    side_by_side(AT_A_TIME, cases.into_iter().enumerate(), |(index, (name, resource))| {
-        let deployed = arena.run("deploy", &name);
+    let shared = SharedSandbox::by(StrategyKind::Cloudformation, &rules);
+    for_each_parallel(AT_A_TIME, cases.into_iter().enumerate(), |(index, (name, resource))| {
+        let deployed = shared.run("deploy", &name);
         let failed: Vec<String> = deployed
             .events()
             .into_iter()
@@ -78,16 +78,16 @@ fn failed_resource_is_named_and_its_stack_rolled_back_and_recreated() {
             })
             .collect();
         assert_eq!(failed, [resource.step], "{deployed}");
-        let said = deployed.fails_with(1);
-        assert!(said.contains(&format!(": {} (AWS::", resource.logical_id)), "{said}");
-        assert!(said.contains("not allowed here"), "{said}");
-        assert!(said.contains("ROLLBACK_COMPLETE") && said.contains("hint: "), "{said}");
+        let printed = deployed.fails_with(1);
+        assert!(printed.contains(&format!(": {} (AWS::", resource.logical_id)), "{printed}");
+        assert!(printed.contains("not allowed here"), "{printed}");
+        assert!(printed.contains("ROLLBACK_COMPLETE") && printed.contains("hint: "), "{printed}");
         if index % 3 == 0 {
-            arena.deploy_completes(&name);
+            shared.deploy_completes(&name);
         }
-        arena.destroy_leaves_nothing(&name);
+        shared.destroy_leaves_nothing(&name);
     });
-    arena.close();
+    shared.close();
 }
 
 fn stack_that_cannot_be_deleted_is_emptied_and_deleted_again() {
@@ -95,7 +95,7 @@ fn stack_that_cannot_be_deleted_is_emptied_and_deleted_again() {
         json!({ "service": service, "operation": operation, "about": about, "times": times,
                 "kind": "error", "status": 409, "code": code, "message": "not now" })
     };
-    let arena = Arena::by(
+    let shared = SharedSandbox::by(
         StrategyKind::Cloudformation,
         &[
             refused("once-????????-destination", "s3", "DeleteBucket", "BucketNotEmpty", 1),
@@ -103,16 +103,16 @@ fn stack_that_cannot_be_deleted_is_emptied_and_deleted_again() {
             refused("build-????????-build-role", "iam", "DeleteRole", "DeleteConflict", 1),
         ],
     );
-    side_by_side(AT_A_TIME, ["once", "often", "build"], |name| {
-        arena.deploy_completes(name);
+    for_each_parallel(AT_A_TIME, ["once", "often", "build"], |name| {
+        shared.deploy_completes(name);
         if name == "often" {
-            let said = arena.run("destroy", name).fails_with(1);
-            assert!(said.contains("DestinationBucket (AWS::S3::Bucket) could not be deleted"), "{said}");
-            assert!(said.contains("DELETE_FAILED"), "{said}");
+            let printed = shared.run("destroy", name).fails_with(1);
+            assert!(printed.contains("DestinationBucket (AWS::S3::Bucket) could not be deleted"), "{printed}");
+            assert!(printed.contains("DELETE_FAILED"), "{printed}");
         }
-        arena.destroy_leaves_nothing(name);
+        shared.destroy_leaves_nothing(name);
     });
-    arena.close();
+    shared.close();
 }
 
 fn throttled_calls_are_retried() {
@@ -125,10 +125,10 @@ fn throttled_calls_are_retried() {
         "DescribeStacks",
         "DeleteStack",
     ];
-    let arena = Arena::by(StrategyKind::Cloudformation, &operations.map(throttled));
-    let deployed = arena.deploy_completes("throttled");
+    let shared = SharedSandbox::by(StrategyKind::Cloudformation, &operations.map(throttled));
+    let deployed = shared.deploy_completes("throttled");
     let is_retried = |kind: &EventKind| matches!(kind, EventKind::StepRetried { .. });
     assert!(deployed.events().iter().any(|event| is_retried(&event.kind)), "no retry is reported: {deployed}");
-    arena.destroy_leaves_nothing("throttled");
-    arena.close();
+    shared.destroy_leaves_nothing("throttled");
+    shared.close();
 }

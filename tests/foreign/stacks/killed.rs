@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use thumbctl_core::event::{EventKind, StrategyKind};
 
-use thumbctl_test_support::arena::{Arena, Death, side_by_side};
+use thumbctl_test_support::shared_sandbox::{KillPoint, SharedSandbox, for_each_parallel};
 use thumbctl_test_support::{Running, wait_for};
 
 thumbctl_test_support::foreign_tests! {
@@ -32,10 +32,10 @@ fn was_killed(process: Running) -> bool {
 /// Every event of a deployment but log lines and the build's own is the last one of a killed process; alternately the
 /// deployment is then completed, or destroyed.
 fn deploy_killed_after_any_event_is_completed_or_destroyed() {
-    let arena = Arena::by(StrategyKind::Cloudformation, &[]);
+    let shared = SharedSandbox::by(StrategyKind::Cloudformation, &[]);
     let deploy = ["deploy", "--parallelism", "1"];
-    let reference = arena.start(&deploy, "reference", None).wait().ok().events();
-    arena.destroy_leaves_nothing("reference");
+    let reference = shared.start(&deploy, "reference", None).wait().ok().events();
+    shared.destroy_leaves_nothing("reference");
     let is_milestone = |kind: &EventKind| {
         use EventKind::{ResourceChanged, RunFinished, RunStarted, StepFinished, StepStarted};
         matches!(
@@ -46,69 +46,69 @@ fn deploy_killed_after_any_event_is_completed_or_destroyed() {
     let milestones = reference.iter().filter(|event| is_milestone(&event.kind)).count() as u64;
     // A planned change is no milestone: there the process is killed by the event's number.
     let planned = reference.iter().filter(|event| matches!(event.kind, EventKind::ChangePlanned { .. }));
-    let deaths: Vec<Death> = (0..milestones)
-        .map(Death::AfterMilestone)
-        .chain(planned.step_by(4).map(|event| Death::AfterEvent(event.seq)))
+    let kill_points: Vec<KillPoint> = (0..milestones)
+        .map(KillPoint::AfterMilestone)
+        .chain(planned.step_by(4).map(|event| KillPoint::AfterEvent(event.seq)))
         .collect();
-    let (all, killed) = (deaths.len(), AtomicUsize::new(0));
-    side_by_side(AT_A_TIME, deaths.into_iter().enumerate(), |(turn, death)| {
+    let (all, killed) = (kill_points.len(), AtomicUsize::new(0));
+    for_each_parallel(AT_A_TIME, kill_points.into_iter().enumerate(), |(turn, kill_point)| {
         let name = format!("turn{turn}");
         // The order of a stack's resources and the number of events vary.
-        killed.fetch_add(usize::from(was_killed(arena.start(&deploy, &name, Some(death)))), Ordering::Relaxed);
+        killed.fetch_add(usize::from(was_killed(shared.start(&deploy, &name, Some(kill_point)))), Ordering::Relaxed);
         if turn % 2 == 0 {
-            arena.deploy_completes(&name);
+            shared.deploy_completes(&name);
         }
-        arena.destroy_leaves_nothing(&name);
+        shared.destroy_leaves_nothing(&name);
     });
     assert!(killed.into_inner() + 3 >= all, "the processes died");
-    arena.close();
+    shared.close();
 }
 
 /// A killed teardown, and a deployment after it: deleted resources are recreated, and a test upload succeeds.
 fn deploy_after_killed_teardown_completes() {
-    let arena = Arena::by(StrategyKind::Cloudformation, &[]);
+    let shared = SharedSandbox::by(StrategyKind::Cloudformation, &[]);
     let image = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/images/mountains.jpg");
     // Each step up to the deletion of the application's stack, and some of those after it.
-    side_by_side(AT_A_TIME, (1..16u64).chain([24, 32, 40, 48]), |moment| {
+    for_each_parallel(AT_A_TIME, (1..16u64).chain([24, 32, 40, 48]), |moment| {
         let name = format!("again{moment}");
-        arena.deploy_completes(&name);
+        shared.deploy_completes(&name);
         let destroy = ["destroy", "--parallelism", "1"];
-        assert!(was_killed(arena.start(&destroy, &name, Some(Death::AfterMilestone(moment)))), "{moment}");
-        arena.deploy_completes(&name);
-        let save = arena.program.work_dir().join(&name);
+        assert!(was_killed(shared.start(&destroy, &name, Some(KillPoint::AfterMilestone(moment)))), "{moment}");
+        shared.deploy_completes(&name);
+        let save = shared.program.work_dir().join(&name);
         let save = save.to_str().expect("a path of the test's own");
-        arena.start(&["upload", image, "--save", save], &name, None).wait().ok();
-        arena.destroy_leaves_nothing(&name);
+        shared.start(&["upload", image, "--save", save], &name, None).wait().ok();
+        shared.destroy_leaves_nothing(&name);
     });
-    arena.close();
+    shared.close();
 }
 
 /// One teardown that is killed repeatedly, each time a little later.
 fn repeatedly_killed_destroy_completes() {
-    let arena = Arena::by(StrategyKind::Cloudformation, &[]);
-    side_by_side(AT_A_TIME, [1, 2, 3, 5], |step| {
+    let shared = SharedSandbox::by(StrategyKind::Cloudformation, &[]);
+    for_each_parallel(AT_A_TIME, [1, 2, 3, 5], |step| {
         let name = format!("stubborn{step}");
-        arena.deploy_completes(&name);
-        let mut deaths = 0;
+        shared.deploy_completes(&name);
+        let mut kills = 0;
         // Not later each time by the same number: deleted resources are reported again in a line or two.
-        while was_killed(arena.start(&["destroy"], &name, Some(Death::AfterMilestone(1 + (deaths * step) % 23)))) {
-            deaths += 1;
-            assert!(deaths < 200, "it does not complete");
+        while was_killed(shared.start(&["destroy"], &name, Some(KillPoint::AfterMilestone(1 + (kills * step) % 23)))) {
+            kills += 1;
+            assert!(kills < 200, "it does not complete");
         }
-        assert!(deaths > 0, "it was never killed");
-        arena.nothing_is_left_of(&name);
+        assert!(kills > 0, "it was never killed");
+        shared.assert_nothing_left(&name);
     });
-    arena.close();
+    shared.close();
 }
 
 /// The process is killed while stacks are created in parallel.
 fn process_killed_at_any_moment_loses_nothing() {
-    let arena = Arena::by(StrategyKind::Cloudformation, &[]);
-    side_by_side(AT_A_TIME, 0..8u64, |seed| {
+    let shared = SharedSandbox::by(StrategyKind::Cloudformation, &[]);
+    for_each_parallel(AT_A_TIME, 0..8u64, |seed| {
         let mut random = StdRng::seed_from_u64(seed);
         let name = format!("seed{seed}");
         let die = |command: &str, after_events: usize| {
-            let mut process = arena.start(&[command], &name, None);
+            let mut process = shared.start(&[command], &name, None);
             wait_for("events", || (process.events().len() >= after_events || process.has_ended()).then_some(()));
             process.kill();
         };
@@ -116,17 +116,17 @@ fn process_killed_at_any_moment_loses_nothing() {
         match seed % 3 {
             0 => die("deploy", random.random_range(1..120)),
             1 => {
-                arena.deploy_completes(&name);
+                shared.deploy_completes(&name);
                 die("destroy", random.random_range(1..80));
             }
             _ => {}
         }
         if seed % 2 == 0 {
-            arena.deploy_completes(&name);
+            shared.deploy_completes(&name);
         }
-        arena.destroy_leaves_nothing(&name);
+        shared.destroy_leaves_nothing(&name);
     });
-    arena.close();
+    shared.close();
 }
 
 /// The cloud is killed during a stack's creation and restarted: CloudFormation resumes.
@@ -137,20 +137,20 @@ fn killed_sandbox_resumes_its_stack() {
         slow("CreateProject", "outage1-????????-build"),
         slow("CreateFunction", "outage2-????????-function"),
     ];
-    let mut arena = Arena::by(StrategyKind::Cloudformation, &slow);
+    let mut shared = SharedSandbox::by(StrategyKind::Cloudformation, &slow);
     for (index, kind) in ["MacroFunction", "BuildProject", "Function"].into_iter().enumerate() {
         let name = format!("outage{index}");
-        let mut deploy = arena.start(&["deploy"], &name, None);
+        let mut deploy = shared.start(&["deploy"], &name, None);
         let begins = format!("{kind:<17} CREATE_IN_PROGRESS");
         deploy.wait_for_event(
             "the moment",
             |event| matches!(event, EventKind::LogLine { text, .. } if text.contains(&begins)),
         );
-        arena.kill_and_restart_the_sandbox();
+        shared.kill_and_restart_the_sandbox();
         let deployed = deploy.wait();
         assert!(matches!(deployed.code, Some(0 | 1)), "{deployed}");
-        arena.deploy_completes(&name);
-        arena.destroy_leaves_nothing(&name);
+        shared.deploy_completes(&name);
+        shared.destroy_leaves_nothing(&name);
     }
-    arena.close();
+    shared.close();
 }

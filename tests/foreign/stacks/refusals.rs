@@ -116,8 +116,8 @@ async fn resource_deleted_outside_cloudformation_is_reported() {
     let bucket =
         left.iter().find_map(|line| line.strip_prefix("bucket ").filter(|name| name.ends_with("-destination")));
     clients.s3.delete_bucket().bucket(bucket.expect("a bucket")).send().await.expect("it is empty");
-    let said = program.run(["deploy"]).fails_with(1);
-    assert!(said.contains("Destination bucket") && said.contains("is missing"), "{said}");
+    let printed = program.run(["deploy"]).fails_with(1);
+    assert!(printed.contains("Destination bucket") && printed.contains("is missing"), "{printed}");
     program.run(["destroy", "--yes"]).ok();
     assert_eq!(list_everything(&clients, "").await, Vec::<String>::new());
 }
@@ -189,8 +189,11 @@ async fn only_a_teardown_deletes_bucket_contents() {
     })
     .await;
 
-    let said = program.run(["deploy"]).fails_with(1);
-    assert!(said.contains("DELETE_FAILED") && said.contains("a deployment does not delete the contents"), "{said}");
+    let printed = program.run(["deploy"]).fails_with(1);
+    assert!(
+        printed.contains("DELETE_FAILED") && printed.contains("a deployment does not delete the contents"),
+        "{printed}"
+    );
     let left = list_everything(&clients, "").await;
     assert!(left.iter().any(|line| line.starts_with("object ") && line.ends_with(name)), "{left:?}");
     program.run(["destroy", "--yes"]).ok();

@@ -1,7 +1,7 @@
 //! All strategies create the same resources, in every property but names, the strategy's tag and CloudFormation's own.
 
 use thumbctl_test_support::Program;
-use thumbctl_test_support::described::{deploy, described};
+use thumbctl_test_support::descriptions::{deploy, described};
 
 thumbctl_test_support::foreign_tests! {
     [Python3] async: both_strategies_create_the_same_resources;

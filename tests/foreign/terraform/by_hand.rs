@@ -5,7 +5,7 @@ use std::path::Path;
 use thumbctl_test_support::shared_provider::{REATTACH, SharedProviders};
 use thumbctl_test_support::{Finished, Program, Running, list_everything};
 
-use super::workspace::PATIENCE;
+use super::workspace::TIMEOUT;
 use super::{program, terraform};
 
 thumbctl_test_support::foreign_tests! {
@@ -17,7 +17,7 @@ thumbctl_test_support::foreign_tests! {
 fn run(program: &Program, terraform: &Path, folder: &Path, arguments: &[&str]) -> Finished {
     let mut command = program.around(terraform.to_str().expect("a path"), arguments);
     command.current_dir(folder).env("TF_CLI_ARGS", "-no-color");
-    Running::start(command).wait_for_long(PATIENCE)
+    Running::start(command).wait_at_most(TIMEOUT)
 }
 
 async fn exported_configuration_is_applied_in_halves_and_destroyed() {
@@ -92,8 +92,8 @@ async fn failed_build_fails_its_waiting_caller_at_once() {
     ] {
         command.env(name, value);
     }
-    let said = Running::start(command).wait().fails_with(1);
-    assert!(said.contains("the build failed in phase PRE_BUILD") && said.contains("hint: "), "{said}");
+    let printed = Running::start(command).wait().fails_with(1);
+    assert!(printed.contains("the build failed in phase PRE_BUILD") && printed.contains("hint: "), "{printed}");
     program.run(["build-image"]).fails_with(2);
     let help = program.run(["--help"]).ok().stdout;
     assert!(!help.contains("build-image"), "the command is hidden: {help}");

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use thumbctl_core::event::EventKind;
 use thumbctl_core::resource::ResourceKind;
 use thumbctl_core::resource::ResourceState;
-use thumbctl_test_support::arena::{probe, side_by_side};
+use thumbctl_test_support::shared_sandbox::{for_each_parallel, probe};
 
-use super::{arena, terraform};
+use super::{shared, terraform};
 
 thumbctl_test_support::foreign_tests! {
     [Terraform] sync: error_at_any_resource_is_reported_and_the_next_deploy_completes_or_destroy_leaves_nothing,
@@ -99,12 +99,12 @@ fn error_at_any_resource_is_reported_and_the_next_deploy_completes_or_destroy_le
             }));
         }
     }
-    let mut arena = arena(&terraform, &faults);
-    let providers = arena.share_providers(3, &terraform);
-    side_by_side(3, TOGETHER.iter().enumerate(), |(at, (kinds, is_completed))| {
+    let mut shared = shared(&terraform, &faults);
+    let providers = shared.share_providers(3, &terraform);
+    for_each_parallel(3, TOGETHER.iter().enumerate(), |(at, (kinds, is_completed))| {
         let name = format!("bad{at}");
         let _served = providers.serving(&name);
-        let failed = arena.run("deploy", &name).ends_with(1);
+        let failed = shared.run("deploy", &name).ends_with(1);
         let errors: Vec<&str> = failed.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
         assert_eq!(errors.len(), 1, "{kinds:?}: {failed}");
         assert!(errors[0].contains("AccessDenied"), "{kinds:?}: {failed}");
@@ -131,11 +131,11 @@ fn error_at_any_resource_is_reported_and_the_next_deploy_completes_or_destroy_le
             assert_eq!(states.next_back(), Some(ResourceState::Failed), "{kind}");
         }
         if *is_completed {
-            arena.deploy_completes(&name);
+            shared.deploy_completes(&name);
         }
-        arena.destroy_leaves_nothing(&name);
+        shared.destroy_leaves_nothing(&name);
     });
-    arena.close();
+    shared.close();
 }
 
 /// The configuration's address of a kind in [`MAKING`].
@@ -163,10 +163,10 @@ fn address_of(kind: ResourceKind) -> &'static str {
 fn failed_build_in_the_apply_is_reported_as_a_build_and_repeated() {
     let Some(terraform) = terraform() else { return };
     let fault = json!({"service":"ecr","operation":"GetAuthorizationToken","times":1,"kind":"error","status":400,"code":"AccessDeniedException"});
-    let mut arena = arena(&terraform, &[fault]);
-    let providers = arena.share_providers(1, &terraform);
+    let mut shared = shared(&terraform, &[fault]);
+    let providers = shared.share_providers(1, &terraform);
     let _served = providers.serving("built");
-    let failed = arena.run("deploy", "built").ends_with(1);
+    let failed = shared.run("deploy", "built").ends_with(1);
     assert!(failed.stderr.contains("the build failed in phase PRE_BUILD"), "{failed}");
     let failure = failed.events().into_iter().find_map(|event| match event.kind {
         EventKind::StepFailed { error, .. } => Some(error),
@@ -174,10 +174,10 @@ fn failed_build_in_the_apply_is_reported_as_a_build_and_repeated() {
     });
     let failure = failure.expect("a step failed");
     assert!(!failure.log.is_empty() && failure.causes[0].contains("codebuild.tf line"), "{failure:?}");
-    arena.deploy_completes("built");
-    assert_eq!(arena.builds_of("built"), 2);
-    arena.destroy_leaves_nothing("built");
-    arena.close();
+    shared.deploy_completes("built");
+    assert_eq!(shared.build_count("built"), 2);
+    shared.destroy_leaves_nothing("built");
+    shared.close();
 }
 
 /// Rules that fail the provider's calls about a text, each twice, and one that shows their effect. The build's own
@@ -209,13 +209,13 @@ fn striking(about: &str, kind: &str) -> Vec<Value> {
 fn transient_errors_are_retried_by_the_provider() {
     let Some(terraform) = terraform() else { return };
     let faults = striking("broken-", "failure");
-    let mut arena = arena(&terraform, &faults);
-    let providers = arena.share_providers(1, &terraform);
+    let mut shared = shared(&terraform, &faults);
+    let providers = shared.share_providers(1, &terraform);
     let _served = providers.serving("broken");
-    assert!(arena.strikes("broken-"), "the rules are about this deployment");
-    arena.deploy_completes("broken");
-    arena.destroy_leaves_nothing("broken");
-    arena.close();
+    assert!(shared.rule_applies("broken-"), "the rules are about this deployment");
+    shared.deploy_completes("broken");
+    shared.destroy_leaves_nothing("broken");
+    shared.close();
 }
 
 /// Every creating call has its effect, and its response is lost once: the next deploy finds
@@ -236,30 +236,30 @@ fn lost_response_creates_nothing_twice() {
     ];
     let lost = creates
         .map(|operation| json!({"service":"*","operation":operation,"about":"lost-","times":1,"kind":"drop_after"}));
-    let mut arena = arena(&terraform, &lost);
-    let providers = arena.share_providers(1, &terraform);
+    let mut shared = shared(&terraform, &lost);
+    let providers = shared.share_providers(1, &terraform);
     let _served = providers.serving("lost");
     let mut runs = 1;
-    while arena.run("deploy", "lost").code != Some(0) {
+    while shared.run("deploy", "lost").code != Some(0) {
         runs += 1;
         assert!(runs < 12, "it does not complete");
     }
     assert!(runs > 1, "no response was lost");
-    arena.all_is_there_once("lost");
-    assert_eq!(arena.builds_of("lost"), 1);
-    arena.destroy_leaves_nothing("lost");
-    arena.close();
+    shared.assert_complete("lost");
+    assert_eq!(shared.build_count("lost"), 1);
+    shared.destroy_leaves_nothing("lost");
+    shared.close();
 }
 
 /// Slow calls are awaited, and throttled calls are retried.
 fn slow_and_throttled_calls_are_retried() {
     let Some(terraform) = terraform() else { return };
     let faults = striking("slow-", "throttle");
-    let mut arena = arena(&terraform, &faults);
-    let providers = arena.share_providers(1, &terraform);
+    let mut shared = shared(&terraform, &faults);
+    let providers = shared.share_providers(1, &terraform);
     let _served = providers.serving("slow");
-    assert!(arena.strikes("slow-"), "the rules are about this deployment");
-    arena.deploy_completes("slow");
-    arena.destroy_leaves_nothing("slow");
-    arena.close();
+    assert!(shared.rule_applies("slow-"), "the rules are about this deployment");
+    shared.deploy_completes("slow");
+    shared.destroy_leaves_nothing("slow");
+    shared.close();
 }

@@ -104,10 +104,13 @@ async fn uploaded_image_becomes_a_thumbnail_and_destroy_leaves_nothing() {
     // Every resource is reported as in the other strategies: creating, then ready, after some time.
     assert_made(&deployed, &ResourceKind::ARCHITECTURE);
     // Terraform's output is a log of its own, and the build's log is reported as in the other strategies.
-    let said = lines(&deployed, LogSource::Terraform);
-    assert!(said.iter().any(|line| line.starts_with("aws_ecr_repository.function: Creation complete")), "{said:#?}");
+    let printed = lines(&deployed, LogSource::Terraform);
+    assert!(
+        printed.iter().any(|line| line.starts_with("aws_ecr_repository.function: Creation complete")),
+        "{printed:#?}"
+    );
     let text = program.run(["logs", "terraform"]).ok().stdout;
-    assert_eq!(text.lines().count(), said.len(), "the log is incomplete: {text}");
+    assert_eq!(text.lines().count(), printed.len(), "the log is incomplete: {text}");
     let outputs = outputs(&deployed);
     for (name, kind) in [("build_project", ResourceKind::BuildProject), ("function", ResourceKind::Function)] {
         assert_eq!(outputs.get(name), Some(&started.names.of(kind)), "{outputs:?}");
@@ -145,8 +148,8 @@ async fn uploaded_image_becomes_a_thumbnail_and_destroy_leaves_nothing() {
         })
         .collect();
     assert_eq!(finished, ["init", "plan_start", "plan"]);
-    let said = lines(&again, LogSource::Terraform);
-    assert!(!said.iter().any(|line| line.contains("Initializing")), "{said:#?}");
+    let printed = lines(&again, LogSource::Terraform);
+    assert!(!printed.iter().any(|line| line.contains("Initializing")), "{printed:#?}");
 
     program.run(["upload", "--save", "thumbs", name]).ok();
     assert!(program.work_dir().join("thumbs").join(format!("thumb-{name}")).exists());

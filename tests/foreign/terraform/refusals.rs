@@ -35,8 +35,11 @@ fn without_terraform_nothing_starts_and_doctor_reports_it() {
     program.set("THUMBCTL_STRATEGY", "terraform");
     program.set("THUMBCTL_TERRAFORM_PROGRAM", "no-such-terraform");
     for command in [&["deploy"][..], &["plan"], &["demo"]] {
-        let said = program.run(command).fails_with(1);
-        assert!(said.contains("needs no-such-terraform, which was not found") && said.contains("hint: "), "{said}");
+        let printed = program.run(command).fails_with(1);
+        assert!(
+            printed.contains("needs no-such-terraform, which was not found") && printed.contains("hint: "),
+            "{printed}"
+        );
     }
     assert_nothing_started(&program);
     let doctor = program.run(["doctor"]).ends_with(1).stdout;
@@ -48,8 +51,8 @@ fn without_terraform_nothing_starts_and_doctor_reports_it() {
 
 fn outdated_terraform_is_reported_before_anything_starts() {
     let program = program(r#"echo '{"terraform_version": "1.4.6"}'"#);
-    let said = program.run(["deploy"]).fails_with(1);
-    assert!(said.contains("is version 1.4.6; the terraform strategy needs 1.5 or later"), "{said}");
+    let printed = program.run(["deploy"]).fails_with(1);
+    assert!(printed.contains("is version 1.4.6; the terraform strategy needs 1.5 or later"), "{printed}");
     assert_nothing_started(&program);
     assert!(program.run(["doctor"]).ends_with(1).stdout.contains("1.4.6"));
 }
@@ -57,8 +60,8 @@ fn outdated_terraform_is_reported_before_anything_starts() {
 fn folder_without_a_provider_is_reported_before_anything_starts() {
     let mut program = program(r#"echo '{"terraform_version": "1.9.0"}'"#);
     program.set("THUMBCTL_TERRAFORM_PLUGIN_DIR", program.work_dir());
-    let said = program.run(["deploy"]).fails_with(1);
-    assert!(said.contains("has no hashicorp/aws") && said.contains("terraform providers mirror"), "{said}");
+    let printed = program.run(["deploy"]).fails_with(1);
+    assert!(printed.contains("has no hashicorp/aws") && printed.contains("terraform providers mirror"), "{printed}");
     assert_nothing_started(&program);
 }
 
@@ -72,13 +75,13 @@ version) echo '{"terraform_version": "1.9.0"}' ;;
    exit 1 ;;
 esac"#,
     );
-    let said = program.run(["deploy"]).fails_with(1);
-    assert!(said.contains("check the network"), "{said}");
-    assert!(said.contains("terraform.plugin_dir") && said.contains("TF_CLI_CONFIG_FILE"), "{said}");
+    let printed = program.run(["deploy"]).fails_with(1);
+    assert!(printed.contains("check the network"), "{printed}");
+    assert!(printed.contains("terraform.plugin_dir") && printed.contains("TF_CLI_CONFIG_FILE"), "{printed}");
     let doctor = program.run(["doctor"]).ends_with(1).stdout;
     assert!(doctor.contains("terraform.plugin_dir"), "{doctor}");
-    let standing = program.run(["status", "--output", "json"]).ok().json();
-    assert_eq!(standing["resources"].as_array().map(Vec::len), Some(0), "{standing}");
+    let status = program.run(["status", "--output", "json"]).ok().json();
+    assert_eq!(status["resources"].as_array().map(Vec::len), Some(0), "{status}");
 }
 
 fn crash_of_terraform_is_reported_as_crash() {
@@ -89,6 +92,6 @@ init) mkdir -p .terraform; touch .terraform.lock.hcl ;;
 *) echo 'panic: a bug' > crash.log; printf '!!!!!! TERRAFORM CRASH !!!!!!\npanic: a bug\n' >&2; exit 11 ;;
 esac"#,
     );
-    let said = program.run(["deploy"]).fails_with(1);
-    assert!(said.contains("terraform plan crashed") && said.contains("terraform.err"), "{said}");
+    let printed = program.run(["deploy"]).fails_with(1);
+    assert!(printed.contains("terraform plan crashed") && printed.contains("terraform.err"), "{printed}");
 }

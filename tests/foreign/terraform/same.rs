@@ -1,6 +1,6 @@
 //! Terraform creates the same resources as the SDK strategy, in all but names, the strategy's tag and AWS's own tags.
 
-use thumbctl_test_support::described::{deploy, described};
+use thumbctl_test_support::descriptions::{deploy, described};
 use thumbctl_test_support::shared_provider::SharedProviders;
 
 use super::{program, terraform};

@@ -13,7 +13,7 @@ use thumbctl_test_support::{Finished, Program, Running, Sandbox};
 pub(super) const REGION: &str = "eu-central-1";
 
 /// The timeout of one terraform run: it starts a provider of several hundred megabytes each time.
-pub(super) const PATIENCE: Duration = Duration::from_secs(300);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(300);
 
 pub(super) struct Workspace {
     terraform: Terraform,
@@ -48,7 +48,7 @@ impl Workspace {
         let workspace = Self { terraform, program, providers };
         workspace.add_folder("architecture");
         let plugins = format!("-plugin-dir={}", workspace.terraform.plugins.display());
-        Running::start(workspace.command(&["init", &plugins])).wait_for_long(PATIENCE).ok();
+        Running::start(workspace.command(&["init", &plugins])).wait_at_most(TIMEOUT).ok();
         (workspace, sandbox)
     }
 
@@ -73,8 +73,8 @@ impl Workspace {
         let mut arguments = vec!["apply".to_owned(), "-auto-approve".to_owned()];
         arguments.extend(variables(stage, round));
         let finished = self.run(&arguments).ok();
-        let said = finished.stdout.lines().find(|line| line.starts_with("Apply complete!"));
-        said.unwrap_or_else(|| panic!("{finished}")).to_owned()
+        let printed = finished.stdout.lines().find(|line| line.starts_with("Apply complete!"));
+        printed.unwrap_or_else(|| panic!("{finished}")).to_owned()
     }
 
     /// Asserts that a plan has no changes.
@@ -102,7 +102,7 @@ impl Workspace {
         let served = self.providers.serving("shop");
         let mut command = self.command(arguments);
         command.env(REATTACH, served.reattach());
-        Running::start(command).wait_for_long(PATIENCE)
+        Running::start(command).wait_at_most(TIMEOUT)
     }
 
     fn command<A: AsRef<str>>(&self, arguments: &[A]) -> Command {

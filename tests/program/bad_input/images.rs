@@ -48,10 +48,10 @@ fn invalid_images_are_rejected_before_upload() {
 fn upload_needs_complete_deployment() {
     let program = Program::new();
     let good = picture(&program);
-    let said = program.run(["upload", good]).fails_with(1);
+    let printed = program.run(["upload", good]).fails_with(1);
     assert!(
-        said.starts_with("error: there is no deployment 'thumbnails'\nhint: `thumbctl deploy` creates it"),
-        "{said}"
+        printed.starts_with("error: there is no deployment 'thumbnails'\nhint: `thumbctl deploy` creates it"),
+        "{printed}"
     );
     let sandbox = program.sandbox_with_faults(
         r#"[{"service":"lambda","operation":"CreateFunction","kind":"error","status":403,"code":"AccessDeniedException","message":"no"}]"#,

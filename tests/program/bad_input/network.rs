@@ -17,9 +17,9 @@ fn cut_off(program: &Program) -> Finished {
 #[tokio::test]
 async fn deploy_resumes_after_lost_connection() {
     let program = Program::new();
-    let said = cut_off(&program).fails_with(1);
-    assert!(said.contains("cannot reach the endpoint") || said.contains("cannot read the response"), "{said}");
-    assert!(said.contains("hint: "), "{said}");
+    let printed = cut_off(&program).fails_with(1);
+    assert!(printed.contains("cannot reach the endpoint") || printed.contains("cannot read the response"), "{printed}");
+    assert!(printed.contains("hint: "), "{printed}");
     program.run(["deploy"]).ok();
     let status = program.run(["status"]).ok().stdout;
     assert!(status.contains("15 resources: 15 exist"), "{status}");

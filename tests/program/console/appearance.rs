@@ -36,7 +36,7 @@ fn custom_keys_work_and_are_shown() {
     console.keys("\x1bOP");
     console.wait_for("Available keys");
     console.keys(ESC);
-    console.wait_gone("Available keys");
+    console.wait_until_gone("Available keys");
     console.keys("\x12");
     console.wait_for("✔ deployed");
 }
@@ -104,7 +104,7 @@ fn mouse_changes_panels_and_scrolls() {
     console.keys(&format!("\x1b[<0;{build};3M\x1b[<0;{build};3m"));
     console.wait_for("following");
     console.keys("\x1b[<64;80;15M");
-    console.wait_gone("following");
+    console.wait_until_gone("following");
     for _ in 0..3 {
         console.keys("\x1b[<65;80;15M");
     }

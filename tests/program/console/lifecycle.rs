@@ -21,7 +21,7 @@ fn assert_terminal_restored(console: &thumbctl_test_support::console::Console) {
             (given_back.is_some() && given_back > taken).then_some(())
         });
     }
-    assert!(console.has_its_modes_back(), "the terminal's modes are not as they were");
+    assert!(console.terminal_is_restored(), "the terminal's modes are not as they were");
 }
 
 /// Asserts that the console responds to a key, and restores the terminal when it quits.
@@ -29,7 +29,7 @@ fn assert_responds_and_quits(console: &mut thumbctl_test_support::console::Conso
     console.keys("?");
     console.wait_for("Available keys");
     console.keys(ESC);
-    console.wait_gone("Available keys");
+    console.wait_until_gone("Available keys");
     console.keys("q");
     assert!(console.wait_end().success());
     assert_terminal_restored(console);
@@ -147,7 +147,7 @@ fn quit_during_run_offers_options_and_run_is_resumed() {
     console.keys("q");
     console.wait_for("leave");
     console.keys(ESC);
-    console.wait_gone("leave");
+    console.wait_until_gone("leave");
     console.keys(CTRL_C);
     console.wait_for("Cancel the run?");
     console.keys("n");

@@ -41,7 +41,7 @@ fn replay_can_be_paused_and_resumed() {
         console.keys("+");
     }
     console.keys(" ");
-    console.wait_gone("paused");
+    console.wait_until_gone("paused");
     console.wait_for("✔ deployed");
 }
 

@@ -22,7 +22,7 @@ async fn deploy_inspect_upload_and_destroy() {
     console.wait_for("1 of 1");
     console.keys(ESC);
     // An escape immediately before a key would be Alt and that key.
-    console.wait_gone("1 of 1");
+    console.wait_until_gone("1 of 1");
 
     console.keys("6");
     console.wait_for("lighthouse.jpg");
@@ -174,7 +174,7 @@ fn console_survives_resizing() {
     let program = Program::new();
     let console = open_empty(&program);
     console.keys("a");
-    console.wait_gone("nothing deployed");
+    console.wait_until_gone("nothing deployed");
     for size in [(60, 20), (59, 19), (200, 60), (80, 24), (1, 1), SIZE] {
         console.resize(size);
         match size {

@@ -1,12 +1,12 @@
 //! Two commands at once, and the sandbox that they share.
 
-use thumbctl_test_support::whole_loop::{assert_nothing_left, deploy, deploy_alone, has_begun, samples};
+use thumbctl_test_support::whole_loop::{assert_nothing_left, deploy, deploy_without_others, has_begun, samples};
 use thumbctl_test_support::{Program, list_everything, wait_for};
 
 #[tokio::test]
 async fn deployment_is_locked_by_one_command() {
     let program = Program::new();
-    deploy_alone(&program);
+    deploy_without_others(&program);
     program.run(["destroy", "--yes"]).ok();
     assert_nothing_left(&program.join().await.clients).await;
 }

@@ -5,7 +5,7 @@ use aws_sdk_cloudformation::operation::create_change_set::builders::CreateChange
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{ChangeSetType, ResourceChange};
 
-use thumbctl_test_support::cloudformation::{Cloud, status_of};
+use thumbctl_test_support::cloudformation::{StackSandbox, status_of};
 use thumbctl_test_support::until;
 
 fn template(bucket: &str, days: u32, rest: &str) -> String {
@@ -18,12 +18,12 @@ Resources:
     )
 }
 
-fn set(cloud: &Cloud, name: &str, kind: ChangeSetType, template: &str) -> CreateChangeSetFluentBuilder {
+fn set(cloud: &StackSandbox, name: &str, kind: ChangeSetType, template: &str) -> CreateChangeSetFluentBuilder {
     let set = cloud.clients.cloudformation.create_change_set().stack_name("sets").change_set_name(name);
     set.change_set_type(kind).template_body(template)
 }
 
-async fn wait_for_change_set(cloud: &Cloud, name: &str) -> DescribeChangeSetOutput {
+async fn wait_for_change_set(cloud: &StackSandbox, name: &str) -> DescribeChangeSetOutput {
     until("a change set", async || {
         let described = cloud.clients.cloudformation.describe_change_set().stack_name("sets").change_set_name(name);
         let described = described.send().await.expect("a change set");
@@ -33,7 +33,7 @@ async fn wait_for_change_set(cloud: &Cloud, name: &str) -> DescribeChangeSetOutp
     .await
 }
 
-async fn execute(cloud: &Cloud, name: &str) {
+async fn execute(cloud: &StackSandbox, name: &str) {
     let execute = cloud.clients.cloudformation.execute_change_set().stack_name("sets").change_set_name(name);
     execute.send().await.expect("a started execution");
 }
@@ -50,7 +50,7 @@ fn action_and_replacement(change: &ResourceChange) -> (String, Option<String>) {
 
 #[tokio::test]
 async fn change_set_shows_changes_and_executes_them() {
-    let cloud = Cloud::new();
+    let cloud = StackSandbox::new();
     let extra = "  Extra: { Type: 'AWS::ECR::Repository' }";
     set(&cloud, "first", ChangeSetType::Create, &template("sets-one", 7, extra)).send().await.unwrap();
     assert_eq!(status_of(&cloud.stack("sets").await.unwrap()), "REVIEW_IN_PROGRESS");
@@ -60,7 +60,7 @@ async fn change_set_shows_changes_and_executes_them() {
     assert_eq!(action_and_replacement(change(&first, "Bucket")), ("Add".to_owned(), None));
     assert!(!cloud.has_bucket("sets-one").await, "not created before execution");
     execute(&cloud, "first").await;
-    cloud.comes_to("sets", "CREATE_COMPLETE").await;
+    cloud.wait_for_status("sets", "CREATE_COMPLETE").await;
 
     let more = "  More: { Type: 'AWS::S3::Bucket', Properties: { BucketName: sets-more } }";
     set(&cloud, "second", ChangeSetType::Update, &template("sets-two", 14, more)).send().await.unwrap();
@@ -76,7 +76,7 @@ async fn change_set_shows_changes_and_executes_them() {
     assert_eq!(target.requires_recreation().map(|value| value.as_str()), Some("Always"));
     assert_eq!(bucket.details()[0].change_source().map(|value| value.as_str()), Some("DirectModification"));
     execute(&cloud, "second").await;
-    cloud.comes_to("sets", "UPDATE_COMPLETE").await;
+    cloud.wait_for_status("sets", "UPDATE_COMPLETE").await;
     assert!(cloud.has_bucket("sets-two").await && cloud.has_bucket("sets-more").await);
     let executed = wait_for_change_set(&cloud, "second").await;
     assert!(executed.execution_status().is_some_and(|status| status.as_str().starts_with("EXECUTE")));
@@ -86,9 +86,9 @@ async fn change_set_shows_changes_and_executes_them() {
 
 #[tokio::test]
 async fn change_set_without_changes_fails() {
-    let cloud = Cloud::new();
+    let cloud = StackSandbox::new();
     let template = template("sets-one", 7, "");
-    cloud.created("sets", &template, "CREATE_COMPLETE").await;
+    cloud.create_and_wait("sets", &template, "CREATE_COMPLETE").await;
     set(&cloud, "same", ChangeSetType::Update, &template).send().await.unwrap();
     let same = wait_for_change_set(&cloud, "same").await;
     assert_eq!(same.status().map(|status| status.as_str()), Some("FAILED"));
@@ -97,23 +97,23 @@ async fn change_set_without_changes_fails() {
 
 #[tokio::test]
 async fn stack_in_review_is_deleted_without_remains() {
-    let cloud = Cloud::new();
+    let cloud = StackSandbox::new();
     set(&cloud, "first", ChangeSetType::Create, &template("sets-one", 7, "")).send().await.unwrap();
     wait_for_change_set(&cloud, "first").await;
     let delete = cloud.clients.cloudformation.delete_change_set().stack_name("sets").change_set_name("first");
     delete.send().await.unwrap();
     let missing = cloud.clients.cloudformation.describe_change_set().stack_name("sets").change_set_name("first");
     assert_eq!(missing.send().await.unwrap_err().code(), Some("ChangeSetNotFound"));
-    cloud.deleted("sets", "DELETE_COMPLETE").await;
+    cloud.delete_and_wait("sets", "DELETE_COMPLETE").await;
     assert!(cloud.stack("sets").await.is_none());
 }
 
 #[tokio::test]
 async fn change_set_is_rejected_for_wrong_stack_state_or_used_name() {
-    let cloud = Cloud::new();
+    let cloud = StackSandbox::new();
     let missing = set(&cloud, "s", ChangeSetType::Update, &template("b", 7, "")).send().await.unwrap_err();
     assert!(missing.message().unwrap().contains("does not exist"));
-    cloud.created("sets", &template("sets-one", 7, ""), "CREATE_COMPLETE").await;
+    cloud.create_and_wait("sets", &template("sets-one", 7, ""), "CREATE_COMPLETE").await;
     let existing = set(&cloud, "s", ChangeSetType::Create, &template("b", 7, "")).send().await.unwrap_err();
     assert!(existing.message().unwrap().contains("already exists"));
     set(&cloud, "s", ChangeSetType::Update, &template("c", 7, "")).send().await.unwrap();
@@ -123,9 +123,9 @@ async fn change_set_is_rejected_for_wrong_stack_state_or_used_name() {
 
 #[tokio::test]
 async fn change_set_becomes_obsolete_after_stack_update() {
-    let cloud = Cloud::new();
+    let cloud = StackSandbox::new();
     let client = &cloud.clients.cloudformation;
-    cloud.created("sets", &template("sets-one", 7, ""), "CREATE_COMPLETE").await;
+    cloud.create_and_wait("sets", &template("sets-one", 7, ""), "CREATE_COMPLETE").await;
     let stale = template("sets-one", 30, "");
     set(&cloud, "stale", ChangeSetType::Update, &stale).send().await.unwrap();
     wait_for_change_set(&cloud, "stale").await;

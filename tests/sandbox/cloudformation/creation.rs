@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use thumbctl_test_support::cloudformation::{Cloud, place};
+use thumbctl_test_support::cloudformation::{StackSandbox, position};
 
 const PICTURES: &str = r#"
 Description: Pictures
@@ -45,8 +45,8 @@ Outputs:
 
 #[tokio::test]
 async fn stack_creates_and_deletes_its_resources() {
-    let cloud = Cloud::new();
-    let stack = cloud.created("pictures", PICTURES, "CREATE_COMPLETE").await;
+    let cloud = StackSandbox::new();
+    let stack = cloud.create_and_wait("pictures", PICTURES, "CREATE_COMPLETE").await;
     assert_eq!(stack.description(), Some("Pictures"));
     let output = &stack.outputs()[0];
     assert_eq!((output.output_key(), output.output_value()), (Some("Where"), Some("arn:aws:s3:::pics-in")));
@@ -60,16 +60,16 @@ async fn stack_creates_and_deletes_its_resources() {
     assert!(policy.policy_document().contains("pics-in"), "{}", policy.policy_document());
     assert_eq!(cloud.resources("pictures").await.len(), 4, "a resource with a false condition is not created");
 
-    cloud.deleted("pictures", "DELETE_COMPLETE").await;
+    cloud.delete_and_wait("pictures", "DELETE_COMPLETE").await;
     assert!(!cloud.has_bucket("pics-in").await && !cloud.has_log_group("/pics-in/log").await);
     assert!(!cloud.has_role("pics-role").await && cloud.stack("pictures").await.is_none());
 }
 
 #[tokio::test]
 async fn events_match_cloudformation() {
-    let cloud = Cloud::new();
-    cloud.created("pictures", PICTURES, "CREATE_COMPLETE").await;
-    let event_lines = cloud.story("pictures").await;
+    let cloud = StackSandbox::new();
+    cloud.create_and_wait("pictures", PICTURES, "CREATE_COMPLETE").await;
+    let event_lines = cloud.event_lines("pictures").await;
     assert_eq!(event_lines[0], "pictures CREATE_IN_PROGRESS: User Initiated");
     assert_eq!(event_lines[event_lines.len() - 1], "pictures CREATE_COMPLETE");
     let of_bucket: Vec<&str> =
@@ -85,10 +85,10 @@ async fn events_match_cloudformation() {
     );
     // Dependents wait for the bucket's configuration; independent resources are created in parallel.
     assert!(
-        place(&event_lines, "Bucket CREATE_IN_PROGRESS CONFIGURATION_COMPLETE")
-            < place(&event_lines, "Log CREATE_IN_PROGRESS")
+        position(&event_lines, "Bucket CREATE_IN_PROGRESS CONFIGURATION_COMPLETE")
+            < position(&event_lines, "Log CREATE_IN_PROGRESS")
     );
-    assert!(place(&event_lines, "Repository CREATE_IN_PROGRESS") < place(&event_lines, "Bucket CREATE_COMPLETE"));
+    assert!(position(&event_lines, "Repository CREATE_IN_PROGRESS") < position(&event_lines, "Bucket CREATE_COMPLETE"));
     let events = cloud.events("pictures").await;
     let started = events.iter().find(|event| event.logical_resource_id() == Some("Bucket")).unwrap();
     assert_eq!(started.physical_resource_id().unwrap_or_default(), "");
@@ -102,7 +102,7 @@ async fn events_match_cloudformation() {
 #[tokio::test]
 async fn independent_resources_are_created_in_parallel() {
     let hang = |operation: &str| json!({ "service": "*", "operation": operation, "times": 1, "kind": "hang" });
-    let cloud = Cloud::with_faults(&[hang("CreateBucket"), hang("CreateRepository"), hang("CreateLogGroup")]);
+    let cloud = StackSandbox::with_faults(&[hang("CreateBucket"), hang("CreateRepository"), hang("CreateLogGroup")]);
     let template = "
 Resources:
   A: { Type: 'AWS::S3::Bucket', Properties: { BucketName: side-a } }
@@ -113,20 +113,20 @@ Resources:
     let started =
         |event_lines: &[String]| event_lines.iter().filter(|line| line.ends_with("CREATE_IN_PROGRESS")).count();
     thumbctl_test_support::until("three creations in progress", async || {
-        (started(&cloud.story("side").await) == 3).then_some(())
+        (started(&cloud.event_lines("side").await) == 3).then_some(())
     })
     .await;
     // The API responds meanwhile, and a stack can be deleted during its creation.
-    cloud.deleted("side", "DELETE_COMPLETE").await;
+    cloud.delete_and_wait("side", "DELETE_COMPLETE").await;
     assert!(!cloud.has_bucket("side-a").await && !cloud.has_log_group("side-c").await);
 }
 
 #[tokio::test]
 async fn stack_tags_are_applied_and_aws_tags_are_read_only() {
-    let cloud = Cloud::new();
+    let cloud = StackSandbox::new();
     let tag = aws_sdk_cloudformation::types::Tag::builder().key("team").value("blue").build();
     let id = cloud.create("pictures", PICTURES).tags(tag).send().await.unwrap().stack_id.unwrap();
-    cloud.comes_to("pictures", "CREATE_COMPLETE").await;
+    cloud.wait_for_status("pictures", "CREATE_COMPLETE").await;
     let expected = |name: &str| {
         BTreeMap::from([
             ("aws:cloudformation:logical-id".to_owned(), name.to_owned()),
@@ -159,14 +159,14 @@ async fn stack_tags_are_applied_and_aws_tags_are_read_only() {
 
 #[tokio::test]
 async fn stack_events_are_paginated() {
-    let cloud = Cloud::new();
+    let cloud = StackSandbox::new();
     let mut template = "Resources:\n".to_owned();
     for number in 0..55 {
         template.push_str(&format!(
             "  Log{number}: {{ Type: 'AWS::Logs::LogGroup', Properties: {{ LogGroupName: 'many-{number}' }} }}\n"
         ));
     }
-    cloud.created("many", &template, "CREATE_COMPLETE").await;
+    cloud.create_and_wait("many", &template, "CREATE_COMPLETE").await;
     let first = cloud.clients.cloudformation.describe_stack_events().stack_name("many").send().await.unwrap();
     assert_eq!(first.stack_events().len(), 100);
     assert_eq!(first.stack_events()[0].logical_resource_id(), Some("many"), "the newest comes first");
@@ -176,16 +176,16 @@ async fn stack_events_are_paginated() {
     assert_eq!(ids.len(), all.len());
     let listed = cloud.clients.cloudformation.list_stack_resources().stack_name("many").into_paginator().items().send();
     assert_eq!(listed.try_collect().await.unwrap().len(), 55);
-    cloud.deleted("many", "DELETE_COMPLETE").await;
+    cloud.delete_and_wait("many", "DELETE_COMPLETE").await;
 }
 
 #[tokio::test]
 async fn repeated_request_token_creates_one_stack() {
-    let cloud = Cloud::new();
+    let cloud = StackSandbox::new();
     let create = || cloud.create("pictures", PICTURES).client_request_token("once").send();
     let (first, again) = (create().await.unwrap(), create().await.unwrap());
     assert_eq!(first.stack_id(), again.stack_id());
-    cloud.comes_to("pictures", "CREATE_COMPLETE").await;
+    cloud.wait_for_status("pictures", "CREATE_COMPLETE").await;
     assert!(cloud.events("pictures").await.iter().all(|event| event.client_request_token() == Some("once")));
     assert!(cloud.create("pictures", PICTURES).client_request_token("twice").send().await.is_err());
 }

@@ -3,13 +3,13 @@
 use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
 use aws_sdk_cloudformation::types::{Capability, OnFailure, Tag};
 
-use thumbctl_test_support::cloudformation::{Cloud, parameter};
+use thumbctl_test_support::cloudformation::{StackSandbox, parameter};
 
 const BUCKET: &str = "Resources: { A: { Type: 'AWS::S3::Bucket' } }";
 
 #[tokio::test]
 async fn missing_capabilities_are_rejected() {
-    let cloud = Cloud::new();
+    let cloud = StackSandbox::new();
     let role = |name: &str| {
         format!(
             "Resources: {{ R: {{ Type: 'AWS::IAM::Role', Properties: {{ {name} AssumeRolePolicyDocument: {{}} }} }} }}"
@@ -31,20 +31,20 @@ async fn missing_capabilities_are_rejected() {
 
 #[tokio::test]
 async fn invalid_templates_are_rejected() {
-    let cloud = Cloud::new();
+    let cloud = StackSandbox::new();
     let cycle = "
 Resources:
   A: { Type: 'AWS::S3::Bucket', Properties: { BucketName: !Ref B } }
   B: { Type: 'AWS::Logs::LogGroup', Properties: { LogGroupName: !Ref A } }
 ";
-    let error = cloud.refusal(cycle).await;
+    let error = cloud.creation_error(cycle).await;
     assert!(error.starts_with("ValidationError: Circular dependency between resources: ["), "{error}");
-    let error = cloud.refusal("Resources: { A: { Type: 'AWS::EC2::Volcano' } }").await;
+    let error = cloud.creation_error("Resources: { A: { Type: 'AWS::EC2::Volcano' } }").await;
     assert!(error.contains("Unrecognized resource types: [AWS::EC2::Volcano]"), "{error}");
     let error =
-        cloud.refusal("Resources: { A: { Type: 'AWS::S3::Bucket', Properties: { BucketName: !Ref B } } }").await;
+        cloud.creation_error("Resources: { A: { Type: 'AWS::S3::Bucket', Properties: { BucketName: !Ref B } } }").await;
     assert!(error.contains("Unresolved resource dependencies [B] in the Resources block"), "{error}");
-    let error = cloud.refusal("Resources: { A: { Type: 'AWS::S3::Bucket', Properties: { Color: red } } }").await;
+    let error = cloud.creation_error("Resources: { A: { Type: 'AWS::S3::Bucket', Properties: { Color: red } } }").await;
     assert!(error.contains("extraneous key [Color] is not permitted"), "{error}");
     for (properties, expected) in [
         ("BucketName: [a]", "#/BucketName: expected type: String, found: JSONArray"),
@@ -53,10 +53,10 @@ Resources:
         ("VersioningConfiguration: true", "#/VersioningConfiguration: expected type: JSONObject, found: Boolean"),
     ] {
         let template = format!("Resources: {{ A: {{ Type: 'AWS::S3::Bucket', Properties: {{ {properties} }} }} }}");
-        let error = cloud.refusal(&template).await;
+        let error = cloud.creation_error(&template).await;
         assert!(error.contains(expected), "{error}");
     }
-    let error = cloud.refusal("Resources: [").await;
+    let error = cloud.creation_error("Resources: [").await;
     assert!(error.starts_with("ValidationError: Template format error:"), "{error}");
     let unknown = cloud.clients.cloudformation.validate_template();
     let unknown = unknown.template_body("Resources: { A: { Type: 'AWS::EC2::Volcano' } }").send().await.unwrap_err();
@@ -68,7 +68,7 @@ Resources:
 
 #[tokio::test]
 async fn parameters_are_checked_against_constraints() {
-    let cloud = Cloud::new();
+    let cloud = StackSandbox::new();
     let template = "
 Parameters:
   Size: { Type: Number, MaxValue: 10 }
@@ -91,7 +91,7 @@ Resources: { A: { Type: 'AWS::S3::Bucket' } }
 
 #[tokio::test]
 async fn unsupported_members_are_rejected_by_name() {
-    let cloud = Cloud::new();
+    let cloud = StackSandbox::new();
     let protected = cloud.create("x", BUCKET).enable_termination_protection(true).send().await.unwrap_err();
     assert!(protected.message().unwrap().contains("EnableTerminationProtection"), "{protected:?}");
     let cloud_role = cloud.create("x", BUCKET).role_arn("arn:aws:iam::000000000000:role/r").send().await.unwrap_err();
@@ -106,12 +106,12 @@ async fn unsupported_members_are_rejected_by_name() {
     assert!(cloud.create("x", BUCKET).tags(tag).send().await.unwrap_err().message().unwrap().contains("aws:"));
     // An unsupported member with its default value is accepted.
     cloud.create("x", BUCKET).enable_termination_protection(false).send().await.unwrap();
-    cloud.comes_to("x", "CREATE_COMPLETE").await;
+    cloud.wait_for_status("x", "CREATE_COMPLETE").await;
 }
 
 #[tokio::test]
 async fn missing_stacks_are_reported() {
-    let cloud = Cloud::new();
+    let cloud = StackSandbox::new();
     let client = &cloud.clients.cloudformation;
     let missing = client.describe_stacks().stack_name("missing").send().await.unwrap_err();
     assert_eq!(missing.message(), Some("Stack with id missing does not exist"));

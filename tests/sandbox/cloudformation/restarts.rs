@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use thumbctl_sandbox::{StateChange, change_state};
 
-use thumbctl_test_support::cloudformation::{Cloud, place};
+use thumbctl_test_support::cloudformation::{StackSandbox, position};
 use thumbctl_test_support::until;
 
 /// Every resource type that requires several calls, with dependencies.
@@ -64,8 +64,8 @@ fn slow() -> Vec<Value> {
 }
 
 /// Checks that each resource was created once, and that the stack can be deleted.
-async fn assert_complete_and_deletable(cloud: &Cloud, stack: &str) {
-    let event_lines = cloud.story(stack).await;
+async fn assert_complete_and_deletable(cloud: &StackSandbox, stack: &str) {
+    let event_lines = cloud.event_lines(stack).await;
     for resource in cloud.resources(stack).await {
         let name = resource.logical_resource_id().unwrap_or_default();
         let complete = event_lines.iter().filter(|line| **line == format!("{name} CREATE_COMPLETE")).count();
@@ -81,8 +81,8 @@ async fn assert_complete_and_deletable(cloud: &Cloud, stack: &str) {
     assert_deletion_is_complete(cloud, stack).await;
 }
 
-async fn assert_deletion_is_complete(cloud: &Cloud, stack: &str) {
-    cloud.deleted(stack, "DELETE_COMPLETE").await;
+async fn assert_deletion_is_complete(cloud: &StackSandbox, stack: &str) {
+    cloud.delete_and_wait(stack, "DELETE_COMPLETE").await;
     assert!(
         !cloud.has_bucket("killed").await && !cloud.has_log_group("killed").await && !cloud.has_role("killed").await
     );
@@ -95,11 +95,11 @@ async fn assert_deletion_is_complete(cloud: &Cloud, stack: &str) {
 #[tokio::test]
 async fn killed_sandbox_resumes_stack_operations() {
     for events in [1, 4, 9, 14, 19, 24, 29] {
-        let cloud = Cloud::with_faults(&slow());
+        let cloud = StackSandbox::with_faults(&slow());
         cloud.create("all", ALL_RESOURCES).send().await.unwrap();
         until("some events", async || (cloud.events("all").await.len() >= events).then_some(())).await;
-        let cloud = cloud.killed();
-        cloud.comes_to("all", "CREATE_COMPLETE").await;
+        let cloud = cloud.restart_after_kill();
+        cloud.wait_for_status("all", "CREATE_COMPLETE").await;
         assert_complete_and_deletable(&cloud, "all").await;
     }
 }
@@ -107,7 +107,7 @@ async fn killed_sandbox_resumes_stack_operations() {
 /// The first call of each resource returns, the second hangs.
 #[tokio::test]
 async fn unconfirmed_creation_is_resumed_without_conflict() {
-    let cloud = Cloud::with_faults(&[
+    let cloud = StackSandbox::with_faults(&[
         hang("s3", "PutBucketVersioning"),
         hang("logs", "PutRetentionPolicy"),
         hang("ecr", "PutLifecyclePolicy"),
@@ -120,8 +120,8 @@ async fn unconfirmed_creation_is_resumed_without_conflict() {
         (exist && cloud.has_role("killed").await && !repositories.repositories().is_empty()).then_some(())
     })
     .await;
-    let cloud = cloud.killed();
-    cloud.comes_to("all", "CREATE_COMPLETE").await;
+    let cloud = cloud.restart_after_kill();
+    cloud.wait_for_status("all", "CREATE_COMPLETE").await;
     assert_complete_and_deletable(&cloud, "all").await;
 }
 
@@ -129,63 +129,63 @@ async fn unconfirmed_creation_is_resumed_without_conflict() {
 async fn rollback_deletion_and_update_are_resumed() {
     let fault =
         json!({ "service": "lambda", "operation": "CreateFunction", "kind": "error", "status": 400, "code": "Bad" });
-    let cloud = Cloud::with_faults(&[fault, hang("iam", "DeleteRole")]);
+    let cloud = StackSandbox::with_faults(&[fault, hang("iam", "DeleteRole")]);
     cloud.create("all", ALL_RESOURCES).send().await.unwrap();
     until("the rollback", async || {
-        cloud.story("all").await.iter().any(|line| line.starts_with("Role DELETE_IN_PROGRESS")).then_some(())
+        cloud.event_lines("all").await.iter().any(|line| line.starts_with("Role DELETE_IN_PROGRESS")).then_some(())
     })
     .await;
-    let cloud = cloud.killed();
-    cloud.comes_to("all", "ROLLBACK_COMPLETE").await;
+    let cloud = cloud.restart_after_kill();
+    cloud.wait_for_status("all", "ROLLBACK_COMPLETE").await;
     assert!(!cloud.has_role("killed").await && !cloud.has_bucket("killed").await);
-    cloud.deleted("all", "DELETE_COMPLETE").await;
+    cloud.delete_and_wait("all", "DELETE_COMPLETE").await;
 
     let log = |name: &str| {
         format!("Resources: {{ L: {{ Type: 'AWS::Logs::LogGroup', Properties: {{ LogGroupName: {name} }} }} }}")
     };
-    let Cloud { sandbox, dir, .. } = cloud;
+    let StackSandbox { sandbox, dir, .. } = cloud;
     sandbox.kill();
-    let cloud = Cloud::again(dir, &[hang("logs", "DeleteLogGroup")]);
-    cloud.created("log", &log("one"), "CREATE_COMPLETE").await;
+    let cloud = StackSandbox::continuing(dir, &[hang("logs", "DeleteLogGroup")]);
+    cloud.create_and_wait("log", &log("one"), "CREATE_COMPLETE").await;
     let update = cloud.clients.cloudformation.update_stack().stack_name("log").template_body(log("two"));
     update.send().await.unwrap();
     until("the clean-up", async || {
-        cloud.story("log").await.iter().any(|line| line.starts_with("L DELETE_IN_PROGRESS")).then_some(())
+        cloud.event_lines("log").await.iter().any(|line| line.starts_with("L DELETE_IN_PROGRESS")).then_some(())
     })
     .await;
-    let cloud = cloud.killed();
-    cloud.comes_to("log", "UPDATE_COMPLETE").await;
+    let cloud = cloud.restart_after_kill();
+    cloud.wait_for_status("log", "UPDATE_COMPLETE").await;
     assert!(cloud.has_log_group("two").await && !cloud.has_log_group("one").await);
-    let event_lines = cloud.story("log").await;
-    assert!(place(&event_lines, "L DELETE_COMPLETE") < event_lines.len() - 1, "{event_lines:#?}");
+    let event_lines = cloud.event_lines("log").await;
+    assert!(position(&event_lines, "L DELETE_COMPLETE") < event_lines.len() - 1, "{event_lines:#?}");
 }
 
 #[tokio::test]
 async fn saved_and_original_state_both_resume_operation() {
-    let cloud = Cloud::with_faults(&slow());
+    let cloud = StackSandbox::with_faults(&slow());
     cloud.create("all", ALL_RESOURCES).send().await.unwrap();
     until("some events", async || (cloud.events("all").await.len() >= 6).then_some(())).await;
     let copy = tempfile::tempdir().unwrap();
     let to = StateChange::SaveTo(copy.path().join("data"));
     change_state(&cloud.dir.path().join("data"), to).await.unwrap();
-    cloud.comes_to("all", "CREATE_COMPLETE").await;
+    cloud.wait_for_status("all", "CREATE_COMPLETE").await;
     assert_complete_and_deletable(&cloud, "all").await;
-    let cloud = Cloud::again(copy, &[]);
-    cloud.comes_to("all", "CREATE_COMPLETE").await;
+    let cloud = StackSandbox::continuing(copy, &[]);
+    cloud.wait_for_status("all", "CREATE_COMPLETE").await;
     assert_complete_and_deletable(&cloud, "all").await;
 }
 
 #[tokio::test]
 async fn operation_is_resumed_after_a_shutdown() {
-    let cloud = Cloud::with_faults(&slow());
+    let cloud = StackSandbox::with_faults(&slow());
     cloud.create("all", ALL_RESOURCES).send().await.unwrap();
     until("some events", async || (cloud.events("all").await.len() >= 6).then_some(())).await;
     // Ctrl-C: the state of running operations is saved.
-    let Cloud { sandbox, dir, .. } = cloud;
+    let StackSandbox { sandbox, dir, .. } = cloud;
     let ended = sandbox.interrupt();
     assert!(!ended.stderr.contains("panicked"), "{ended}");
-    let cloud = Cloud::again(dir, &[]);
-    cloud.comes_to("all", "CREATE_COMPLETE").await;
+    let cloud = StackSandbox::continuing(dir, &[]);
+    cloud.wait_for_status("all", "CREATE_COMPLETE").await;
     assert_complete_and_deletable(&cloud, "all").await;
 }
 
@@ -203,20 +203,20 @@ Resources:
     };
     let taken = "  Extra: { Type: 'AWS::S3::Bucket', DependsOn: [One, Log], Properties: { BucketName: taken } }";
     for events in [2, 5, 8, 11, 14, 17] {
-        let cloud = Cloud::with_faults(&slow());
+        let cloud = StackSandbox::with_faults(&slow());
         cloud.clients.s3.create_bucket().bucket("taken").send().await.unwrap();
-        cloud.created("upd", &template("upd-one", 7, ""), "CREATE_COMPLETE").await;
+        cloud.create_and_wait("upd", &template("upd-one", 7, ""), "CREATE_COMPLETE").await;
         let before = cloud.events("upd").await.len();
         let update = cloud.clients.cloudformation.update_stack().stack_name("upd");
         update.template_body(template("upd-two", 14, taken)).send().await.unwrap();
         until("some events", async || (cloud.events("upd").await.len() >= before + events).then_some(())).await;
-        let cloud = cloud.killed();
-        cloud.comes_to("upd", "UPDATE_ROLLBACK_COMPLETE").await;
+        let cloud = cloud.restart_after_kill();
+        cloud.wait_for_status("upd", "UPDATE_ROLLBACK_COMPLETE").await;
         assert!(cloud.has_bucket("upd-one").await && cloud.has_bucket("taken").await, "{events}");
-        assert!(!cloud.has_bucket("upd-two").await, "{events} {:#?}", cloud.story("upd").await);
+        assert!(!cloud.has_bucket("upd-two").await, "{events} {:#?}", cloud.event_lines("upd").await);
         let groups = cloud.clients.logs.describe_log_groups().log_group_name_prefix("upd").send().await.unwrap();
         assert_eq!(groups.log_groups()[0].retention_in_days(), Some(7));
-        cloud.deleted("upd", "DELETE_COMPLETE").await;
+        cloud.delete_and_wait("upd", "DELETE_COMPLETE").await;
         assert!(!cloud.has_bucket("upd-one").await);
     }
 }

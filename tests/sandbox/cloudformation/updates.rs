@@ -3,7 +3,7 @@
 use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
 use aws_sdk_cloudformation::types::Tag;
 
-use thumbctl_test_support::cloudformation::{Cloud, place, refused};
+use thumbctl_test_support::cloudformation::{StackSandbox, position, refused};
 
 /// A template with bucket `one`, a log group with a retention of `days` days, and the resources `rest`.
 fn template(one: &str, days: u32, rest: &str) -> String {
@@ -19,7 +19,7 @@ Outputs:
     )
 }
 
-async fn days(cloud: &Cloud) -> Option<i32> {
+async fn days(cloud: &StackSandbox) -> Option<i32> {
     let groups = cloud.clients.logs.describe_log_groups().log_group_name_prefix("upd").send().await.unwrap();
     groups.log_groups()[0].retention_in_days()
 }
@@ -30,23 +30,23 @@ fn output(stack: &aws_sdk_cloudformation::types::Stack) -> &str {
 
 #[tokio::test]
 async fn update_modifies_in_place_or_replaces() {
-    let cloud = Cloud::new();
-    cloud.created("upd", &template("upd-one", 7, ""), "CREATE_COMPLETE").await;
+    let cloud = StackSandbox::new();
+    cloud.create_and_wait("upd", &template("upd-one", 7, ""), "CREATE_COMPLETE").await;
     let extra = "  Extra: { Type: 'AWS::ECR::Repository', Properties: { RepositoryName: extra } }";
-    let stack = cloud.updated("upd", &template("upd-two", 14, extra), "UPDATE_COMPLETE").await;
+    let stack = cloud.update_and_wait("upd", &template("upd-two", 14, extra), "UPDATE_COMPLETE").await;
     assert_eq!(days(&cloud).await, Some(14));
     assert_eq!(output(&stack), "upd-two");
     assert!(cloud.has_bucket("upd-two").await && !cloud.has_bucket("upd-one").await);
-    let event_lines = cloud.story("upd").await;
+    let event_lines = cloud.event_lines("upd").await;
     let replaced = "One UPDATE_IN_PROGRESS: Requested update requires the creation of a new physical resource";
-    let cleanup = place(&event_lines, "upd UPDATE_COMPLETE_CLEANUP_IN_PROGRESS");
+    let cleanup = position(&event_lines, "upd UPDATE_COMPLETE_CLEANUP_IN_PROGRESS");
     assert!(
-        place(&event_lines, replaced) < cleanup && cleanup < place(&event_lines, "One DELETE_COMPLETE"),
+        position(&event_lines, replaced) < cleanup && cleanup < position(&event_lines, "One DELETE_COMPLETE"),
         "{event_lines:#?}"
     );
-    place(&event_lines, "Extra CREATE_COMPLETE");
+    position(&event_lines, "Extra CREATE_COMPLETE");
     // A resource that was removed from the template is deleted.
-    cloud.updated("upd", &template("upd-two", 14, ""), "UPDATE_COMPLETE").await;
+    cloud.update_and_wait("upd", &template("upd-two", 14, ""), "UPDATE_COMPLETE").await;
     assert!(cloud.clients.ecr.describe_repositories().repository_names("extra").send().await.is_err());
     let again = cloud.clients.cloudformation.update_stack().stack_name("upd");
     let same = again.template_body(template("upd-two", 14, "")).send().await.unwrap_err();
@@ -55,36 +55,36 @@ async fn update_modifies_in_place_or_replaces() {
 
 #[tokio::test]
 async fn failed_update_is_rolled_back() {
-    let cloud = Cloud::with_faults(&[refused("ecr", "CreateRepository", "", 1)]);
-    cloud.created("upd", &template("upd-one", 7, ""), "CREATE_COMPLETE").await;
+    let cloud = StackSandbox::with_faults(&[refused("ecr", "CreateRepository", "", 1)]);
+    cloud.create_and_wait("upd", &template("upd-one", 7, ""), "CREATE_COMPLETE").await;
     let extra = "  Extra: { Type: 'AWS::ECR::Repository', DependsOn: [One, Log] }";
-    let stack = cloud.updated("upd", &template("upd-two", 14, extra), "UPDATE_ROLLBACK_COMPLETE").await;
+    let stack = cloud.update_and_wait("upd", &template("upd-two", 14, extra), "UPDATE_ROLLBACK_COMPLETE").await;
     assert_eq!((output(&stack), days(&cloud).await), ("upd-one", Some(7)));
     assert!(cloud.has_bucket("upd-one").await && !cloud.has_bucket("upd-two").await);
     assert_eq!(cloud.physical_id("upd", "One").await, "upd-one");
     assert_eq!(cloud.resources("upd").await.len(), 2);
-    let event_lines = cloud.story("upd").await;
-    let rollback = &event_lines[place(&event_lines, "upd UPDATE_ROLLBACK_IN_PROGRESS")];
+    let event_lines = cloud.event_lines("upd").await;
+    let rollback = &event_lines[position(&event_lines, "upd UPDATE_ROLLBACK_IN_PROGRESS")];
     assert!(rollback.contains("The following resource(s) failed to create: [Extra]."), "{rollback}");
     // The stack can be updated again.
-    cloud.updated("upd", &template("upd-two", 14, extra), "UPDATE_COMPLETE").await;
-    cloud.deleted("upd", "DELETE_COMPLETE").await;
+    cloud.update_and_wait("upd", &template("upd-two", 14, extra), "UPDATE_COMPLETE").await;
+    cloud.delete_and_wait("upd", "DELETE_COMPLETE").await;
     assert!(!cloud.has_bucket("upd-two").await);
 }
 
 #[tokio::test]
 async fn replacement_with_same_name_fails() {
-    let cloud = Cloud::new();
+    let cloud = StackSandbox::new();
     let repository = |encryption: &str| {
         format!(
             "Resources: {{ R: {{ Type: 'AWS::ECR::Repository', Properties: {{ RepositoryName: same, \
              EncryptionConfiguration: {{ EncryptionType: {encryption} }} }} }} }}"
         )
     };
-    cloud.created("same", &repository("AES256"), "CREATE_COMPLETE").await;
-    cloud.updated("same", &repository("KMS"), "UPDATE_ROLLBACK_COMPLETE").await;
-    let event_lines = cloud.story("same").await;
-    let failed = &event_lines[place(&event_lines, "R UPDATE_FAILED")];
+    cloud.create_and_wait("same", &repository("AES256"), "CREATE_COMPLETE").await;
+    cloud.update_and_wait("same", &repository("KMS"), "UPDATE_ROLLBACK_COMPLETE").await;
+    let event_lines = cloud.event_lines("same").await;
+    let failed = &event_lines[position(&event_lines, "R UPDATE_FAILED")];
     let expected = "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename same";
     assert!(failed.contains(expected), "{failed}");
     assert!(cloud.clients.ecr.describe_repositories().repository_names("same").send().await.is_ok());
@@ -92,7 +92,7 @@ async fn replacement_with_same_name_fails() {
 
 #[tokio::test]
 async fn deletion_policy_retain_applies_to_updates_and_deletions() {
-    let cloud = Cloud::new();
+    let cloud = StackSandbox::new();
     let kept = |name: &str, policy: &str| {
         format!(
             "  {name}: {{ Type: 'AWS::S3::Bucket', {policy}: Retain, Properties: {{ BucketName: kept-{name} }} }}\n"
@@ -101,31 +101,31 @@ async fn deletion_policy_retain_applies_to_updates_and_deletions() {
         .replace("kept-B", "kept-b")
     };
     let both = format!("{}{}", kept("A", "DeletionPolicy"), kept("B", "DeletionPolicy"));
-    cloud.created("keeps", &template("plain", 7, &both), "CREATE_COMPLETE").await;
-    cloud.updated("keeps", &template("plain", 7, &kept("B", "DeletionPolicy")), "UPDATE_COMPLETE").await;
-    place(&cloud.story("keeps").await, "A DELETE_SKIPPED");
-    let id = cloud.deleted("keeps", "DELETE_COMPLETE").await.stack_id.unwrap();
-    place(&cloud.story(&id).await, "B DELETE_SKIPPED");
+    cloud.create_and_wait("keeps", &template("plain", 7, &both), "CREATE_COMPLETE").await;
+    cloud.update_and_wait("keeps", &template("plain", 7, &kept("B", "DeletionPolicy")), "UPDATE_COMPLETE").await;
+    position(&cloud.event_lines("keeps").await, "A DELETE_SKIPPED");
+    let id = cloud.delete_and_wait("keeps", "DELETE_COMPLETE").await.stack_id.unwrap();
+    position(&cloud.event_lines(&id).await, "B DELETE_SKIPPED");
     assert!(cloud.has_bucket("kept-a").await && cloud.has_bucket("kept-b").await && !cloud.has_bucket("plain").await);
 }
 
 #[tokio::test]
 async fn update_replace_policy_retains_old_resource() {
-    let cloud = Cloud::new();
+    let cloud = StackSandbox::new();
     let template = |name: &str| {
         format!(
             "Resources: {{ A: {{ Type: 'AWS::S3::Bucket', UpdateReplacePolicy: Retain, Properties: {{ BucketName: {name} }} }} }}"
         )
     };
-    cloud.created("old", &template("old-one"), "CREATE_COMPLETE").await;
-    cloud.updated("old", &template("new-one"), "UPDATE_COMPLETE").await;
+    cloud.create_and_wait("old", &template("old-one"), "CREATE_COMPLETE").await;
+    cloud.update_and_wait("old", &template("new-one"), "UPDATE_COMPLETE").await;
     assert!(cloud.has_bucket("old-one").await && cloud.has_bucket("new-one").await);
-    place(&cloud.story("old").await, "A DELETE_SKIPPED");
+    position(&cloud.event_lines("old").await, "A DELETE_SKIPPED");
 }
 
 #[tokio::test]
 async fn retain_except_on_create_deletes_after_failed_creation() {
-    let cloud = Cloud::with_faults(&[refused("logs", "CreateLogGroup", "", 1)]);
+    let cloud = StackSandbox::with_faults(&[refused("logs", "CreateLogGroup", "", 1)]);
     let template = |policy: &str| {
         format!(
             "
@@ -135,16 +135,16 @@ Resources:
 "
         )
     };
-    cloud.created("undone", &template("RetainExceptOnCreate"), "ROLLBACK_COMPLETE").await;
+    cloud.create_and_wait("undone", &template("RetainExceptOnCreate"), "ROLLBACK_COMPLETE").await;
     assert!(!cloud.has_bucket("made").await);
-    cloud.created("done", &template("RetainExceptOnCreate"), "CREATE_COMPLETE").await;
-    cloud.deleted("done", "DELETE_COMPLETE").await;
+    cloud.create_and_wait("done", &template("RetainExceptOnCreate"), "CREATE_COMPLETE").await;
+    cloud.delete_and_wait("done", "DELETE_COMPLETE").await;
     assert!(cloud.has_bucket("made").await);
 }
 
 #[tokio::test]
 async fn resource_is_deleted_when_its_condition_turns_false() {
-    let cloud = Cloud::new();
+    let cloud = StackSandbox::new();
     let template = "
 Parameters: { With: { Type: String, Default: 'yes' } }
 Conditions: { IsEnabled: !Equals [!Ref With, 'yes'] }
@@ -152,36 +152,36 @@ Resources:
   A: { Type: 'AWS::S3::Bucket', Condition: IsEnabled, Properties: { BucketName: conditional } }
   B: { Type: 'AWS::Logs::LogGroup', Properties: { LogGroupName: always } }
 ";
-    cloud.created("cond", template, "CREATE_COMPLETE").await;
+    cloud.create_and_wait("cond", template, "CREATE_COMPLETE").await;
     assert!(cloud.has_bucket("conditional").await);
     let update = cloud.clients.cloudformation.update_stack().stack_name("cond").use_previous_template(true);
     update.parameters(thumbctl_test_support::cloudformation::parameter("With", "no")).send().await.unwrap();
-    cloud.comes_to("cond", "UPDATE_COMPLETE").await;
+    cloud.wait_for_status("cond", "UPDATE_COMPLETE").await;
     assert!(!cloud.has_bucket("conditional").await && cloud.resources("cond").await.len() == 1);
 }
 
 #[tokio::test]
 async fn failed_cleanup_is_reported_and_update_completes() {
-    let cloud = Cloud::new();
-    cloud.created("upd", &template("upd-one", 7, ""), "CREATE_COMPLETE").await;
+    let cloud = StackSandbox::new();
+    cloud.create_and_wait("upd", &template("upd-one", 7, ""), "CREATE_COMPLETE").await;
     let object = cloud.clients.s3.put_object().bucket("upd-one").key("a").body(b"x".to_vec().into());
     object.send().await.unwrap();
-    let stack = cloud.updated("upd", &template("upd-two", 7, ""), "UPDATE_COMPLETE").await;
+    let stack = cloud.update_and_wait("upd", &template("upd-two", 7, ""), "UPDATE_COMPLETE").await;
     assert!(stack.stack_status_reason().unwrap().contains("could not be deleted"));
-    place(&cloud.story("upd").await, "One DELETE_FAILED");
+    position(&cloud.event_lines("upd").await, "One DELETE_FAILED");
     assert!(cloud.has_bucket("upd-one").await);
-    cloud.deleted("upd", "DELETE_COMPLETE").await;
+    cloud.delete_and_wait("upd", "DELETE_COMPLETE").await;
 }
 
 #[tokio::test]
 async fn stack_tag_update_is_applied_to_resources() {
-    let cloud = Cloud::new();
+    let cloud = StackSandbox::new();
     let tag = |key: &str| Tag::builder().key(key).value("x").build();
     cloud.create("upd", &template("upd-one", 7, "")).tags(tag("old")).send().await.unwrap();
-    cloud.comes_to("upd", "CREATE_COMPLETE").await;
+    cloud.wait_for_status("upd", "CREATE_COMPLETE").await;
     let update = cloud.clients.cloudformation.update_stack().stack_name("upd").use_previous_template(true);
     update.tags(tag("new")).send().await.unwrap();
-    cloud.comes_to("upd", "UPDATE_COMPLETE").await;
+    cloud.wait_for_status("upd", "UPDATE_COMPLETE").await;
     let tags = cloud.clients.s3.get_bucket_tagging().bucket("upd-one").send().await.unwrap();
     let own: Vec<&str> = tags.tag_set().iter().map(|tag| tag.key()).filter(|key| !key.starts_with("aws:")).collect();
     assert_eq!(own, ["new"]);
@@ -193,7 +193,7 @@ async fn stack_tag_update_is_applied_to_resources() {
 
 #[tokio::test]
 async fn export_name_is_unique() {
-    let cloud = Cloud::new();
+    let cloud = StackSandbox::new();
     let template = |bucket: &str| {
         format!(
             "
@@ -202,9 +202,9 @@ Outputs: {{ O: {{ Value: x, Export: {{ Name: shared }} }} }}
 "
         )
     };
-    cloud.created("first", &template("export-a"), "CREATE_COMPLETE").await;
-    cloud.created("second", &template("export-b"), "ROLLBACK_COMPLETE").await;
-    let event_lines = cloud.story("second").await;
-    let reason = &event_lines[place(&event_lines, "second ROLLBACK_IN_PROGRESS")];
+    cloud.create_and_wait("first", &template("export-a"), "CREATE_COMPLETE").await;
+    cloud.create_and_wait("second", &template("export-b"), "ROLLBACK_COMPLETE").await;
+    let event_lines = cloud.event_lines("second").await;
+    let reason = &event_lines[position(&event_lines, "second ROLLBACK_IN_PROGRESS")];
     assert!(reason.contains("Export with name shared is already exported by stack first"), "{reason}");
 }

@@ -12,13 +12,13 @@ use tempfile::TempDir;
 use crate::{Clients, Sandbox, until};
 
 /// A sandbox with its state in a folder of its own.
-pub struct Cloud {
+pub struct StackSandbox {
     pub sandbox: Sandbox,
     pub clients: Clients,
     pub dir: TempDir,
 }
 
-impl Cloud {
+impl StackSandbox {
     pub fn new() -> Self {
         Self::with_faults(&[])
     }
@@ -26,11 +26,11 @@ impl Cloud {
     /// A sandbox with fault rules.
     pub fn with_faults(faults: &[Value]) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        Self::again(dir, faults)
+        Self::continuing(dir, faults)
     }
 
     /// A sandbox that continues with another's state.
-    pub fn again(dir: TempDir, faults: &[Value]) -> Self {
+    pub fn continuing(dir: TempDir, faults: &[Value]) -> Self {
         let file = dir.path().join("faults.json");
         std::fs::write(&file, serde_json::to_vec(faults).expect("JSON")).expect("a file");
         let sandbox = Sandbox::start(command(dir.path(), &file));
@@ -39,10 +39,10 @@ impl Cloud {
     }
 
     /// The same cloud after a `kill -9`, without faults.
-    pub fn killed(self) -> Self {
+    pub fn restart_after_kill(self) -> Self {
         let Self { sandbox, dir, .. } = self;
         sandbox.kill();
-        Self::again(dir, &[])
+        Self::continuing(dir, &[])
     }
 
     /// Creates a stack with all IAM capabilities.
@@ -56,25 +56,25 @@ impl Cloud {
     }
 
     /// The same, and waits for this status.
-    pub async fn created(&self, name: &str, template: &str, status: &str) -> Stack {
+    pub async fn create_and_wait(&self, name: &str, template: &str, status: &str) -> Stack {
         let answer = self.create(name, template).send().await;
         answer.unwrap_or_else(|error| panic!("{}", DisplayErrorContext(error)));
-        self.comes_to(name, status).await
+        self.wait_for_status(name, status).await
     }
 
     /// Updates a stack, and waits for this status.
-    pub async fn updated(&self, name: &str, template: &str, status: &str) -> Stack {
+    pub async fn update_and_wait(&self, name: &str, template: &str, status: &str) -> Stack {
         let update = self.clients.cloudformation.update_stack().stack_name(name).template_body(template);
         let answer = update.capabilities(Capability::CapabilityNamedIam).send().await;
         answer.unwrap_or_else(|error| panic!("{}", DisplayErrorContext(error)));
-        self.comes_to(name, status).await
+        self.wait_for_status(name, status).await
     }
 
     /// Deletes a stack, and waits for this status.
-    pub async fn deleted(&self, name: &str, status: &str) -> Stack {
+    pub async fn delete_and_wait(&self, name: &str, status: &str) -> Stack {
         let id = self.stack(name).await.expect("a stack").stack_id.expect("an id");
         self.clients.cloudformation.delete_stack().stack_name(name).send().await.expect("a deletion");
-        self.comes_to(&id, status).await
+        self.wait_for_status(&id, status).await
     }
 
     /// Returns a stack, if it exists.
@@ -84,13 +84,13 @@ impl Cloud {
     }
 
     /// Waits for the end of a stack's operation, and asserts its status.
-    pub async fn comes_to(&self, name: &str, status: &str) -> Stack {
+    pub async fn wait_for_status(&self, name: &str, status: &str) -> Stack {
         let stack = until(&format!("{name} to come to {status}"), async || {
             let stack = self.stack(name).await?;
             (!status_of(&stack).ends_with("_IN_PROGRESS")).then_some(stack)
         })
         .await;
-        assert_eq!(status_of(&stack), status, "{:#?}", self.story(name).await);
+        assert_eq!(status_of(&stack), status, "{:#?}", self.event_lines(name).await);
         stack
     }
 
@@ -104,7 +104,7 @@ impl Cloud {
     }
 
     /// The events as text: `NAME STATUS DETAIL: REASON`, as far as present.
-    pub async fn story(&self, name: &str) -> Vec<String> {
+    pub async fn event_lines(&self, name: &str) -> Vec<String> {
         self.events(name).await.iter().map(line).collect()
     }
 
@@ -134,7 +134,7 @@ impl Cloud {
     }
 
     /// The error for creating a stack of a template.
-    pub async fn refusal(&self, template: &str) -> String {
+    pub async fn creation_error(&self, template: &str) -> String {
         let refused = self.create("refused", template).send().await.expect_err("an error");
         assert!(self.stack("refused").await.is_none());
         format!("{}: {}", refused.code().unwrap_or_default(), refused.message().unwrap_or_default())
@@ -165,9 +165,9 @@ fn line(event: &StackEvent) -> String {
     }
 }
 
-/// The index of the first line of a story that begins like this.
-pub fn place(story: &[String], start: &str) -> usize {
-    story.iter().position(|line| line.starts_with(start)).unwrap_or_else(|| panic!("no {start} in {story:#?}"))
+/// The index of the first line among events that begins like this.
+pub fn position(events: &[String], start: &str) -> usize {
+    events.iter().position(|line| line.starts_with(start)).unwrap_or_else(|| panic!("no {start} in {events:#?}"))
 }
 
 pub fn parameter(key: &str, value: &str) -> Parameter {

@@ -11,7 +11,7 @@ use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native
 use rustix::process::{Pid, Signal, kill_process};
 
 /// The longest wait for the screen.
-const PATIENCE: Duration = Duration::from_secs(90);
+const TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A terminal program in a terminal of its own.
 pub struct Console {
@@ -82,7 +82,7 @@ impl Console {
             if is(&text) {
                 return text;
             }
-            let left = PATIENCE.saturating_sub(started.elapsed());
+            let left = TIMEOUT.saturating_sub(started.elapsed());
             assert!(!drawn.closed && !left.is_zero(), "timeout waiting for {what}; on the screen:\n{text}");
             drawn = self.seen.changed.wait_timeout(drawn, left).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -94,7 +94,7 @@ impl Console {
     }
 
     /// Waits until a text has disappeared from the screen.
-    pub fn wait_gone(&self, text: &str) -> String {
+    pub fn wait_until_gone(&self, text: &str) -> String {
         self.wait_until(&format!("'{text}' to disappear"), |screen| !screen.contains(text))
     }
 
@@ -131,18 +131,18 @@ impl Console {
             if let Some(status) = self.child.try_wait().expect("its status is available") {
                 break status;
             }
-            assert!(started.elapsed() < PATIENCE, "it did not end; on the screen:\n{}", self.text());
+            assert!(started.elapsed() < TIMEOUT, "it did not end; on the screen:\n{}", self.text());
             std::thread::sleep(Duration::from_millis(5));
         };
         let mut drawn = self.seen.drawn();
-        while !drawn.closed && started.elapsed() < PATIENCE {
-            drawn = self.seen.changed.wait_timeout(drawn, PATIENCE).unwrap_or_else(PoisonError::into_inner).0;
+        while !drawn.closed && started.elapsed() < TIMEOUT {
+            drawn = self.seen.changed.wait_timeout(drawn, TIMEOUT).unwrap_or_else(PoisonError::into_inner).0;
         }
         status
     }
 
     /// Whether the terminal's modes (echo, lines, signals) are as before the program's start.
-    pub fn has_its_modes_back(&self) -> bool {
+    pub fn terminal_is_restored(&self) -> bool {
         modes(&*self.master) == self.modes
     }
 }

@@ -1,12 +1,11 @@
 //! Drives the real program: each test has its own home, state directory and environment, and leaves
 //! neither files nor processes.
 
-pub mod arena;
 pub mod aws_tools;
 mod clients;
 pub mod cloudformation;
 pub mod console;
-pub mod described;
+pub mod descriptions;
 pub mod foreign;
 pub mod in_process;
 mod listing;
@@ -17,6 +16,7 @@ pub mod run_events;
 mod running;
 mod sandbox;
 pub mod shared_provider;
+pub mod shared_sandbox;
 pub mod tools;
 pub mod whole_loop;
 
@@ -60,7 +60,7 @@ pub fn repository(path: &str) -> PathBuf {
 }
 
 /// The longest wait for anything.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Polls, at growing intervals, until there is a result.
 pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
@@ -70,7 +70,7 @@ pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
+        assert!(begun.elapsed() < TIMEOUT, "waited in vain for {what}");
         std::thread::sleep(delay);
         delay = (delay * 2).min(Duration::from_millis(50));
     }
@@ -84,7 +84,7 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl F
         if let Some(answer) = ask().await {
             return answer;
         }
-        assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
+        assert!(begun.elapsed() < TIMEOUT, "waited in vain for {what}");
         tokio::time::sleep(delay).await;
         delay = (delay * 2).min(Duration::from_millis(100));
     }

@@ -15,7 +15,7 @@ use crate::running::{Finished, Running};
 use crate::sandbox::{Joined, Sandbox};
 
 /// How long started processes may take to end after the test.
-const FAREWELL: Duration = Duration::from_secs(10);
+const EXIT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// thumbctl, as on a new machine.
 pub struct Program {
@@ -195,8 +195,8 @@ impl Program {
     }
 
     /// Waits until all started processes have ended, and returns an error that names the others.
-    fn farewell(&self) -> Result<(), String> {
-        let deadline = Instant::now() + FAREWELL;
+    fn wait_for_exit(&self) -> Result<(), String> {
+        let deadline = Instant::now() + EXIT_DEADLINE;
         let mut delay = Duration::from_millis(2);
         while self.has_sandbox() || !self.processes().is_empty() {
             if Instant::now() > deadline {
@@ -215,7 +215,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        if let Err(left) = self.farewell()
+        if let Err(left) = self.wait_for_exit()
             && !std::thread::panicking()
         {
             panic!("{left}");

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use thumbctl_core::event::{Event, EventKind};
 
-use crate::{PATIENCE, wait_for};
+use crate::{TIMEOUT, wait_for};
 
 type Text = Arc<Mutex<String>>;
 
@@ -91,12 +91,12 @@ impl Running {
 
     /// Waits for its end.
     pub fn wait(self) -> Finished {
-        self.wait_for_long(PATIENCE)
+        self.wait_at_most(TIMEOUT)
     }
 
     /// The same with a longer timeout.
-    pub fn wait_for_long(mut self, patience: Duration) -> Finished {
-        let deadline = Instant::now() + patience;
+    pub fn wait_at_most(mut self, timeout: Duration) -> Finished {
+        let deadline = Instant::now() + timeout;
         let mut delay = Duration::from_millis(1);
         let status = loop {
             if let Some(status) = self.process.try_wait().expect("its status can be asked for") {

@@ -28,7 +28,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a ru
 
 /// Starts the provider and ends it when standard input closes, which also happens when the test is killed. Ctrl-C in the
 /// terminal is left to the tests.
-const KEEPER: &str = r#"trap '' INT
+const PROVIDER_PARENT: &str = r#"trap '' INT
 "$0" -debug </dev/null 2>&1 &
 read -r _
 kill -KILL $!
@@ -83,7 +83,8 @@ impl SharedProviders {
         std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).expect("it is made executable");
         let provider = find_provider(&initialised.join(".terraform/providers")).expect("init provides the provider");
         let start = |number: usize| {
-            let mut command = program.around("sh", [OsStr::new("-c"), OsStr::new(KEEPER), provider.as_os_str()]);
+            let mut command =
+                program.around("sh", [OsStr::new("-c"), OsStr::new(PROVIDER_PARENT), provider.as_os_str()]);
             command.envs(sandbox);
             SharedProvider::start(command, &dir.path().join(number.to_string()))
         };

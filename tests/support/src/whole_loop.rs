@@ -45,13 +45,13 @@ pub async fn assert_nothing_left(clients: &Clients) {
 }
 
 /// Deploys; meanwhile no other command may change the deployment.
-pub fn deploy_alone(program: &Program) -> Names {
+pub fn deploy_without_others(program: &Program) -> Names {
     let mut first = program.start(["deploy", "--output", "json"]);
     first.wait_for_event("the run's start", has_begun);
     for second in [&["deploy"][..], &["destroy", "--yes"], &["destroy", "--purge", "--yes"]] {
-        let said = program.run(second).fails_with(1);
+        let printed = program.run(second).fails_with(1);
         let expected = "error: deployment 'thumbnails' is in use by process ";
-        assert!(said.starts_with(expected) && said.contains("thumbctl deploy"), "{said}");
+        assert!(printed.starts_with(expected) && printed.contains("thumbctl deploy"), "{printed}");
     }
     names(&first.wait().ok().events())
 }

@@ -330,8 +330,8 @@ impl CloudFormation {
 
 /// What to do with a stack whose creation or update fails.
 fn on_failure(input: &Value) -> Result<String, AwsError> {
-    let said = word(input, "OnFailure", &["DO_NOTHING", "ROLLBACK", "DELETE"])?;
-    match (said, text(input, "DisableRollback").is_some(), is_true(input, "DisableRollback")) {
+    let on_failure = word(input, "OnFailure", &["DO_NOTHING", "ROLLBACK", "DELETE"])?;
+    match (on_failure, text(input, "DisableRollback").is_some(), is_true(input, "DisableRollback")) {
         (Some(_), true, _) => Err(invalid("You can specify either DisableRollback or OnFailure, but not both.")),
         (Some(what), false, _) => Ok(what.to_owned()),
         (None, _, true) => Ok("DO_NOTHING".to_owned()),

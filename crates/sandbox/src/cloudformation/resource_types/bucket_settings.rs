@@ -53,24 +53,24 @@ pub(super) fn lifecycle(value: &Value) -> String {
 }
 
 fn lifecycle_rule(rule: &Value) -> String {
-    let said = |name: &str, tag: &str| text(&rule[name]).map_or_else(String::new, |it| element(tag, &escape(&it)));
+    let member = |name: &str, tag: &str| text(&rule[name]).map_or_else(String::new, |it| element(tag, &escape(&it)));
     let tags: String = list(&rule["TagFilters"]).map(|tag| element("Tag", &members(tag))).collect();
     let conditions = [
-        said("Prefix", "Prefix"),
+        member("Prefix", "Prefix"),
         tags,
-        said("ObjectSizeGreaterThan", "ObjectSizeGreaterThan"),
-        said("ObjectSizeLessThan", "ObjectSizeLessThan"),
+        member("ObjectSizeGreaterThan", "ObjectSizeGreaterThan"),
+        member("ObjectSizeLessThan", "ObjectSizeLessThan"),
     ]
     .concat();
     let several = conditions.matches("</").count() > 1;
     let filter = if several { element("And", &conditions) } else { conditions };
-    let mut out = said("Id", "ID");
+    let mut out = member("Id", "ID");
     out.push_str(&element("Filter", &filter));
-    out.push_str(&said("Status", "Status"));
+    out.push_str(&member("Status", "Status"));
     let expiration = [
-        said("ExpirationInDays", "Days"),
-        said("ExpirationDate", "Date"),
-        said("ExpiredObjectDeleteMarker", "ExpiredObjectDeleteMarker"),
+        member("ExpirationInDays", "Days"),
+        member("ExpirationDate", "Date"),
+        member("ExpiredObjectDeleteMarker", "ExpiredObjectDeleteMarker"),
     ]
     .concat();
     if !expiration.is_empty() {

@@ -40,7 +40,7 @@ fn objects_of(strategy: StrategyKind) -> usize {
 
 /// The moment at which a process is killed, as by `kill -9`.
 #[derive(Clone, Copy, Debug)]
-pub enum Death {
+pub enum KillPoint {
     /// After journaling the event of this number.
     AfterEvent(u64),
     /// The same, not counting log lines, phases, progress and retries.
@@ -48,7 +48,7 @@ pub enum Death {
 }
 
 /// A sandbox with its deployments.
-pub struct Arena {
+pub struct SharedSandbox {
     // In this order: the sandbox ends before its home is deleted.
     sandbox: Option<Sandbox>,
     clients: Clients,
@@ -56,7 +56,7 @@ pub struct Arena {
     pub program: Program,
 }
 
-impl Arena {
+impl SharedSandbox {
     /// A sandbox without faults.
     pub fn new() -> Self {
         Self::with_faults(&[])
@@ -76,7 +76,7 @@ impl Arena {
     }
 
     /// Sets another program's environment for this sandbox.
-    pub fn reaches_the_cloud(&self, command: &mut Command) {
+    pub fn set_environment(&self, command: &mut Command) {
         let sandbox = self.sandbox.as_ref().expect("there is one until the end");
         let (key, secret) = (&sandbox.access_key, &sandbox.secret_key);
         command.env("AWS_ENDPOINT_URL", &sandbox.url).env("TF_VAR_endpoint_url", &sandbox.url);
@@ -95,13 +95,13 @@ impl Arena {
     }
 
     /// Starts a command on a deployment, with a moment to kill it.
-    pub fn start(&self, arguments: &[&str], name: &str, death: Option<Death>) -> Running {
+    pub fn start(&self, arguments: &[&str], name: &str, kill_point: Option<KillPoint>) -> Running {
         let common = ["--name", name, "--yes", "--output", "json"];
         let mut command = self.program.command(arguments.iter().chain(&common));
         command.env("THUMBCTL_STRATEGY", self.strategy.as_str());
-        match death {
-            Some(Death::AfterEvent(number)) => command.env("THUMBCTL_TEST_KILL_AFTER", number.to_string()),
-            Some(Death::AfterMilestone(number)) => {
+        match kill_point {
+            Some(KillPoint::AfterEvent(number)) => command.env("THUMBCTL_TEST_KILL_AFTER", number.to_string()),
+            Some(KillPoint::AfterMilestone(number)) => {
                 command.env("THUMBCTL_TEST_KILL_AFTER_MILESTONE", number.to_string())
             }
             None => &mut command,
@@ -110,13 +110,13 @@ impl Arena {
     }
 
     /// Returns whether rules about a text match its name: by a call that [`probe`] rejects.
-    pub fn strikes(&self, about: &str) -> bool {
+    pub fn rule_applies(&self, about: &str) -> bool {
         let call = self.clients.iam.create_user().user_name(format!("{about}probe")).send();
-        RUNTIME.block_on(call).is_err_and(|error| error.code() == Some("Struck"))
+        RUNTIME.block_on(call).is_err_and(|error| error.code() == Some("ProbeRejected"))
     }
 
     /// All resources of a deployment in the cloud.
-    pub fn left_of(&self, name: &str) -> Vec<String> {
+    pub fn resources_of(&self, name: &str) -> Vec<String> {
         RUNTIME.block_on(list_everything(&self.clients, &format!("{name}-")))
     }
 
@@ -124,32 +124,32 @@ impl Arena {
     #[track_caller]
     pub fn destroy_leaves_nothing(&self, name: &str) {
         self.run("destroy", name).ok();
-        self.nothing_is_left_of(name);
+        self.assert_nothing_left(name);
     }
 
     #[track_caller]
-    pub fn nothing_is_left_of(&self, name: &str) {
-        assert_eq!(self.left_of(name), Vec::<String>::new(), "{name} has leftovers");
-        assert_eq!(self.standing(name), [], "the journal of {name} has deleted resources");
+    pub fn assert_nothing_left(&self, name: &str) {
+        assert_eq!(self.resources_of(name), Vec::<String>::new(), "{name} has leftovers");
+        assert_eq!(self.journalled_resources(name), [], "the journal of {name} has deleted resources");
     }
 
     /// Deploys or resumes, and asserts that everything exists once.
     #[track_caller]
     pub fn deploy_completes(&self, name: &str) -> Finished {
         let deployed = self.run("deploy", name).ok();
-        self.all_is_there_once(name);
+        self.assert_complete(name);
         deployed
     }
 
     /// Asserts that every resource exists, and none twice.
     #[track_caller]
-    pub fn all_is_there_once(&self, name: &str) {
+    pub fn assert_complete(&self, name: &str) {
         let status = self.run("status", name).ok().json();
         let resources = status["resources"].as_array().expect("a list");
         assert_eq!(resources.len(), kinds_of(self.strategy).len(), "{status}");
         let well = |it: &Value| it["cloud"] == "there" && it["journal"] == "ready";
         assert!(resources.iter().all(well), "{status}");
-        let found = self.left_of(name);
+        let found = self.resources_of(name);
         let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
         for line in &found {
             let (kind, _) = line.rsplit_once(' ').expect("a kind and a name");
@@ -161,12 +161,12 @@ impl Arena {
     }
 
     /// The number of a deployment's builds.
-    pub fn builds_of(&self, name: &str) -> usize {
-        self.left_of(name).iter().filter(|line| line.starts_with("build ")).count()
+    pub fn build_count(&self, name: &str) -> usize {
+        self.resources_of(name).iter().filter(|line| line.starts_with("build ")).count()
     }
 
     /// The existing resources, by the journal.
-    pub fn standing(&self, name: &str) -> Vec<ResourceKind> {
+    pub fn journalled_resources(&self, name: &str) -> Vec<ResourceKind> {
         let name = DeploymentName::new(name).expect("a legal name");
         let journal = JournalStore::new(&self.program.state_dir()).deployment(&name);
         let mut deployment = Deployment::new(name);
@@ -196,11 +196,11 @@ fn text(path: &Path) -> &str {
 /// A rule about a text, for a call that no deployment makes.
 pub fn probe(about: &str) -> Value {
     serde_json::json!({ "service": "iam", "operation": "CreateUser", "about": about,
-                        "kind": "error", "status": 400, "code": "Struck" })
+                        "kind": "error", "status": 400, "code": "ProbeRejected" })
 }
 
 /// Processes all work items, a number at a time; panics at the end if one has.
-pub fn side_by_side<T: Send>(at_a_time: usize, work: impl IntoIterator<Item = T>, act: impl Fn(T) + Sync) {
+pub fn for_each_parallel<T: Send>(at_a_time: usize, work: impl IntoIterator<Item = T>, act: impl Fn(T) + Sync) {
     let work: Mutex<Vec<T>> = Mutex::new(work.into_iter().collect());
     work.lock().expect("the lock is not poisoned").reverse();
     std::thread::scope(|scope| {

@@ -13,8 +13,8 @@ mod workspace;
 use serde_json::Value;
 use thumbctl_core::event::StrategyKind;
 use thumbctl_test_support::Program;
-use thumbctl_test_support::arena::Arena;
 use thumbctl_test_support::foreign::ForeignTest;
+use thumbctl_test_support::shared_sandbox::SharedSandbox;
 use thumbctl_test_support::tools::Terraform;
 
 /// Terraform, if it is installed; prints a line if not.
@@ -31,10 +31,10 @@ fn program(terraform: &Terraform) -> Program {
 }
 
 /// The same with many deployments in one sandbox.
-fn arena(terraform: &Terraform, faults: &[Value]) -> Arena {
-    let mut arena = Arena::by(StrategyKind::Terraform, faults);
-    set_up(&mut arena.program, terraform);
-    arena
+fn shared(terraform: &Terraform, faults: &[Value]) -> SharedSandbox {
+    let mut shared = SharedSandbox::by(StrategyKind::Terraform, faults);
+    set_up(&mut shared.program, terraform);
+    shared
 }
 
 fn set_up(program: &mut Program, terraform: &Terraform) {

@@ -11,7 +11,7 @@ use thumbctl_core::resource::ResourceKind::{self, *};
 use crate::{Clients, Program};
 
 /// Each service's description of a resource, without names.
-pub type Described = BTreeMap<String, Value>;
+pub type Descriptions = BTreeMap<String, Value>;
 
 /// Deploys by a strategy, and returns the names.
 pub fn deploy(program: &Program, name: &str, strategy: &str) -> Names {
@@ -23,10 +23,10 @@ pub fn deploy(program: &Program, name: &str, strategy: &str) -> Names {
 
 /// All properties of the resources, as the services return them. The AWS SDK's types
 /// are compared by their `Debug` output, which includes every property.
-pub async fn described(clients: &Clients, names: &Names) -> Described {
-    let mut all = Described::new();
+pub async fn described(clients: &Clients, names: &Names) -> Descriptions {
+    let mut all = Descriptions::new();
     let mut put = |kind: ResourceKind, what: &str, answer: String| {
-        all.insert(format!("{kind}: {what}"), json!(neutral(&answer, names)));
+        all.insert(format!("{kind}: {what}"), json!(normalize(&answer, names)));
     };
     for kind in [SourceBucket, DestinationBucket, BuildSourceBucket] {
         let (s3, bucket) = (&clients.s3, names.of(kind));
@@ -190,7 +190,7 @@ fn percent_decode(text: &str) -> String {
 }
 
 /// Without names and request ids.
-fn neutral(answer: &str, names: &Names) -> String {
+fn normalize(answer: &str, names: &Names) -> String {
     let answer = answer.replace(&names.stem(), "STEM").replace(names.deployment().as_str(), "NAME");
     let (mut text, mut rest) = (String::new(), answer.as_str());
     while let Some((before, after)) = rest.split_once("_request_id: Some(\"") {
