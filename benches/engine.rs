@@ -27,7 +27,7 @@ impl StepRunner for EmptyStep {
 
 fn plan(chained: bool) -> Plan {
     let steps = (0..STEPS).map(|n| {
-        let step = Step::new(&format!("step_{n}"), "Do nothing", "");
+        let step = Step::new(format!("step_{n}"), "Do nothing", "");
         if chained && n > 0 { step.needs(&[format!("step_{}", n - 1).as_str()]) } else { step }
     });
     Plan::new(steps.collect()).expect("a chain is a plan")

@@ -3,6 +3,7 @@
 use thumbctl_core::event::RunStarted;
 use thumbctl_core::resource::ResourceKind;
 use thumbctl_deploy::cloud::CloudLabel;
+use thumbctl_deploy::resource::descriptor;
 use thumbctl_deploy::session::Session;
 use thumbctl_platform::terminal::{TerminalText, print_error, terminal_text};
 
@@ -82,7 +83,7 @@ pub(crate) fn announcement(
     }
     let mut list = Table::new([Column::text(""), Column::text("").shrinking()]);
     for (kind, name) in resources {
-        list.row([kind.title().into(), Cell::new(Role::Quiet, name.as_str())]);
+        list.row([descriptor(*kind).title.into(), Cell::new(Role::Quiet, name.as_str())]);
     }
     let width = context.screen.table_width();
     terminal_text!(

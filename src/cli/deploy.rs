@@ -66,7 +66,7 @@ pub(crate) async fn confirm_creation(
     }
     // Use the cloud's status, since manually deleted resources would be created again.
     let existing = session.status().await?;
-    let mut missing = prepared.resources();
+    let mut missing = prepared.resources().to_vec();
     missing.retain(|(kind, _)| !existing.iter().any(|known| known.kind == *kind && known.presence.exists()));
     if missing.is_empty() {
         return Ok(());

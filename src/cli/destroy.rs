@@ -48,7 +48,7 @@ pub(crate) async fn run(context: &Context, args: &DestroyArgs) -> Result<(), Cli
     }
     let resources = prepared.resources();
     let title = format!("Delete {} and their contents:", text::count(resources.len(), "resource"));
-    let about = announcement(context, &session, prepared.started(), &title, &resources);
+    let about = announcement(context, &session, prepared.started(), &title, resources);
     confirm(context, about, "Delete them?", ConfirmMode::in_cloud(session.label())).await?;
     let plan = prepared.started().plan.clone();
     let watched = destroy(context, prepared).await?;

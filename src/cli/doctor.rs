@@ -12,6 +12,7 @@ use thumbctl_deploy::cloud::CloudLabel;
 use thumbctl_deploy::session::{Session, SessionError};
 use thumbctl_deploy::settings::{CloudChoice, DEFAULT_STRATEGY, Settings};
 use thumbctl_deploy::strategy::terraform::Program;
+use thumbctl_deploy::strategy::{Requirement, requirement};
 use thumbctl_platform::private_fs;
 use thumbctl_platform::terminal::{TerminalText, terminal_text};
 use thumbctl_platform::text;
@@ -214,7 +215,7 @@ async fn sandbox(settings: &Settings) -> Check {
 async fn terraform(context: &Context, strategy: StrategyKind) -> Check {
     const WHAT: &str = "terraform";
     let settings = &context.settings;
-    let needed = strategy == StrategyKind::Terraform;
+    let needed = requirement(strategy) == Some(Requirement::Terraform);
     let found = match Program::find(&settings.terraform, None).await {
         Ok(program) => program,
         Err(error) if needed => return Check::missing(WHAT, error.to_string(), error.hint()),
@@ -229,7 +230,7 @@ async fn terraform(context: &Context, strategy: StrategyKind) -> Check {
     let prepared = match Session::open(settings.clone()).await {
         Ok(session) => {
             let graceful = context.interrupt.graceful();
-            session.prepare_terraform(graceful.token()).await
+            session.prepare_tool(strategy, graceful.token()).await
         }
         // The cloud check reports the error.
         Err(_) => return Check::ok(WHAT, program),
@@ -254,11 +255,13 @@ async fn terraform(context: &Context, strategy: StrategyKind) -> Check {
 async fn python(settings: &Settings, strategy: StrategyKind) -> Check {
     match version_of("python3", "--version").await {
         Some(version) => Check::ok("python3", version),
-        None if settings.cloud == CloudChoice::Sandbox && strategy == StrategyKind::Cloudformation => Check::missing(
-            "python3",
-            "not found, but needed for the CloudFormation macro in the sandbox",
-            Some("install Python 3 with the system's package manager, or use --strategy sdk".to_owned()),
-        ),
+        None if settings.cloud == CloudChoice::Sandbox && requirement(strategy) == Some(Requirement::Python) => {
+            Check::missing(
+                "python3",
+                "not found, but needed for the CloudFormation macro in the sandbox",
+                Some("install Python 3 with the system's package manager, or use --strategy sdk".to_owned()),
+            )
+        }
         None => Check::warn(
             "python3",
             "not found",

@@ -1,10 +1,11 @@
 //! `thumbctl plan`
 
 use serde_json::json;
-use thumbctl_core::event::StrategyKind;
 use thumbctl_core::plan::{Plan, Step, StepId};
+use thumbctl_deploy::resource::descriptor;
 use thumbctl_deploy::session::{Preview, Session};
 use thumbctl_deploy::strategy::terraform::{Change, RefreshPlan, Summary};
+use thumbctl_deploy::strategy::{Requirement, requirement};
 use thumbctl_platform::terminal::{TerminalText, print_error, terminal_text};
 use thumbctl_platform::text;
 
@@ -17,7 +18,7 @@ use super::style::{Palette, Role};
 pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     let session = context.session().await?;
     let preview = session.plan_preview()?;
-    if preview.strategy == StrategyKind::Terraform {
+    if requirement(preview.strategy) == Some(Requirement::Terraform) {
         print_error("Running terraform plan, which takes a few seconds.\n");
     }
     let graceful = context.interrupt.graceful();
@@ -66,7 +67,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
         out.push(terraform_text(look, palette));
     }
     for (kind, document) in &preview.documents {
-        let title = format!("Policy document: {}", kind.title());
+        let title = format!("Policy document: {}", descriptor(*kind).title);
         out.push(terminal_text!(
             "\n{} {}\n",
             palette.paint(Role::Strong, &title),

@@ -3,8 +3,8 @@
 use serde_json::json;
 use thumbctl_core::event::Failure;
 use thumbctl_core::resource::ResourceState;
+use thumbctl_deploy::resource::{Presence, descriptor};
 use thumbctl_deploy::session::{ResourceStatus, Session};
-use thumbctl_deploy::strategy::Presence;
 use thumbctl_deploy::strategy::terraform::RefreshPlan;
 use thumbctl_platform::terminal::{TerminalText, terminal_text};
 use thumbctl_platform::text;
@@ -105,7 +105,7 @@ fn table(resources: &[ResourceStatus], palette: Palette, width: Option<usize>) -
     ]);
     for resource in resources {
         table.row([
-            resource.kind.title().into(),
+            descriptor(resource.kind).title.into(),
             Cell::new(journal_role(resource.journal), resource.journal.label()),
             cloud_cell(&resource.presence, resource.journal),
             resource.name.as_str().into(),

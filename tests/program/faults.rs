@@ -9,10 +9,10 @@ use thumbctl_core::names::{DeploymentName, Names, Suffix};
 use thumbctl_core::plan::{Plan, Step};
 use thumbctl_core::resource::ResourceKind;
 use thumbctl_deploy::settings::BuildSource;
+use thumbctl_deploy::strategy::destroy_plan;
 use thumbctl_deploy::strategy::sdk::plan;
-use thumbctl_deploy::strategy::teardown;
 use thumbctl_test_support::Finished;
-use thumbctl_test_support::arena::{Arena, side_by_side};
+use thumbctl_test_support::shared_sandbox::{SharedSandbox, for_each_parallel};
 
 /// How often the SDK makes a call before it gives up.
 const SDK_ATTEMPTS: u64 = 4;
@@ -122,7 +122,7 @@ fn destroy_calls() -> Vec<Call> {
         },
     };
     let events: Vec<Event> = ResourceKind::ARCHITECTURE.iter().map(change).collect();
-    Call::of(&teardown::destroy(&Deployment::fold(name, &events)))
+    Call::of(&destroy_plan(&Deployment::fold(name, &events)))
 }
 
 /// Fault rules, each for a separate deployment, and the deployments' names.
@@ -186,17 +186,17 @@ fn denied_call_names_missing_permission() {
             rules.push(hold_the_build(name, 500));
         }
     }
-    let arena = Arena::with_faults(&rules);
+    let shared = SharedSandbox::with_faults(&rules);
     let cases = cases.into_iter().enumerate();
-    side_by_side(AT_A_TIME, cases, |(index, (name, call))| {
-        let reported = failed_at(arena.run("deploy", &name), &call, "AccessDenied");
+    for_each_parallel(AT_A_TIME, cases, |(index, (name, call))| {
+        let reported = failed_at(shared.run("deploy", &name), &call, "AccessDenied");
         assert!(reported.contains("hint: ") && reported.contains("is missing."), "{reported}");
         if index % 6 == 0 {
-            arena.deploy_completes(&name);
+            shared.deploy_completes(&name);
         }
-        arena.destroy_leaves_nothing(&name);
+        shared.destroy_leaves_nothing(&name);
     });
-    arena.close();
+    shared.close();
 }
 
 #[test]
@@ -208,22 +208,22 @@ fn failed_call_reports_service_error() {
             rules.push(hold_the_build(name, 3000));
         }
     }
-    let arena = Arena::with_faults(&rules);
+    let shared = SharedSandbox::with_faults(&rules);
     let cases = cases.into_iter().enumerate();
-    side_by_side(AT_A_TIME, cases, |(index, (name, call))| {
-        let deployed = arena.run("deploy", &name);
+    for_each_parallel(AT_A_TIME, cases, |(index, (name, call))| {
+        let deployed = shared.run("deploy", &name);
         if call.is("logs", "GetLogEvents") || call.is("codebuild", "BatchGetBuilds") {
             // A build is not over because it, or its log, could not be looked at for a while.
             deployed.ok();
         } else {
             failed_at(deployed, &call, "InternalFailure");
             if index % 6 == 3 {
-                arena.deploy_completes(&name);
+                shared.deploy_completes(&name);
             }
         }
-        arena.destroy_leaves_nothing(&name);
+        shared.destroy_leaves_nothing(&name);
     });
-    arena.close();
+    shared.close();
 }
 
 #[test]
@@ -238,17 +238,17 @@ fn unanswered_call_ends_at_deadline() {
             rules.push(hold_the_build(name, 800));
         }
     }
-    let arena = Arena::with_faults(&rules);
-    arena.program.configure("timeouts.call_seconds = 1\n");
+    let shared = SharedSandbox::with_faults(&rules);
+    shared.program.configure("timeouts.call_seconds = 1\n");
     let cases = cases.into_iter().enumerate();
-    side_by_side(2 * AT_A_TIME, cases, |(index, (name, call))| {
-        failed_at(arena.run("deploy", &name), &call, "in time");
+    for_each_parallel(2 * AT_A_TIME, cases, |(index, (name, call))| {
+        failed_at(shared.run("deploy", &name), &call, "in time");
         if index % 6 == 4 {
-            arena.deploy_completes(&name);
+            shared.deploy_completes(&name);
         }
-        arena.destroy_leaves_nothing(&name);
+        shared.destroy_leaves_nothing(&name);
     });
-    arena.close();
+    shared.close();
 }
 
 #[test]
@@ -260,8 +260,8 @@ fn deploy_waits_out_long_throttling() {
         call.fault(name, &rule)
     };
     let rules: Vec<Value> = deploy_calls().iter().map(throttle).collect();
-    let arena = Arena::with_faults(&rules);
-    let deployed = arena.deploy_completes(name);
+    let shared = SharedSandbox::with_faults(&rules);
+    let deployed = shared.deploy_completes(name);
     for call in deploy_calls() {
         let retries = retries_of(&deployed, call.step.id.as_str());
         // A polled call tolerates an unanswered one.
@@ -269,8 +269,8 @@ fn deploy_waits_out_long_throttling() {
         assert!(is_asked_anyway || !retries.is_empty(), "{call:?} was not made again");
         assert!(retries.iter().all(|(_, reason, _)| reason.contains("throttled")), "{retries:?}");
     }
-    arena.destroy_leaves_nothing(name);
-    arena.close();
+    shared.destroy_leaves_nothing(name);
+    shared.close();
 }
 
 #[test]
@@ -280,7 +280,7 @@ fn deploy_waits_for_role_propagation() {
         json!({ "service": service, "operation": operation, "about": about, "times": 3, "kind": "error", "status": 400,
                 "code": code, "message": message })
     };
-    let arena = Arena::with_faults(&[
+    let shared = SharedSandbox::with_faults(&[
         refused(
             "codebuild",
             "CreateProject",
@@ -294,14 +294,14 @@ fn deploy_waits_for_role_propagation() {
             "The role defined for the function cannot be assumed by Lambda.",
         ),
     ]);
-    let deployed = arena.deploy_completes("role");
+    let deployed = shared.deploy_completes("role");
     for (step, service) in [("build_project", "CodeBuild"), ("function", "Lambda")] {
         let reason = format!("{service} cannot assume the new role yet");
         let expected = [(1, 0.25), (2, 0.5), (3, 1.0)].map(|(attempt, delay)| (attempt, reason.clone(), delay));
         assert_eq!(retries_of(&deployed, step), expected);
     }
-    arena.destroy_leaves_nothing("role");
-    arena.close();
+    shared.destroy_leaves_nothing("role");
+    shared.close();
 }
 
 #[test]
@@ -311,19 +311,19 @@ fn lost_response_creates_nothing_twice() {
         deploy_calls().iter().filter(|call| call.creates()).map(|call| call.fault(name, &lost)).collect()
     };
     // Lost once, the SDK retries; lost every time, the step fails and the next deploy finds the existing resource.
-    let arena = Arena::with_faults(&[lose("once", 1), lose("always", SDK_ATTEMPTS)].concat());
-    side_by_side(2, ["once", "always"], |name| {
+    let shared = SharedSandbox::with_faults(&[lose("once", 1), lose("always", SDK_ATTEMPTS)].concat());
+    for_each_parallel(2, ["once", "always"], |name| {
         let mut runs = 1;
-        while arena.run("deploy", name).code != Some(0) {
+        while shared.run("deploy", name).code != Some(0) {
             runs += 1;
             assert!(runs < 40, "{name} does not come to an end");
         }
         assert!(name == "always" || runs == 1, "an answer that is lost once fails nothing");
-        arena.all_is_there_once(name);
-        assert_eq!(arena.builds_of(name), 1, "{name}");
-        arena.destroy_leaves_nothing(name);
+        shared.assert_complete(name);
+        assert_eq!(shared.build_count(name), 1, "{name}");
+        shared.destroy_leaves_nothing(name);
     });
-    arena.close();
+    shared.close();
 }
 
 #[test]
@@ -367,24 +367,24 @@ fn teardown_continues_after_denied_deletion() {
         }
     }
 
-    let arena = Arena::with_faults(&rules);
+    let shared = SharedSandbox::with_faults(&rules);
     let denied_at = |name: &str, steps: &BTreeSet<String>| {
-        let destroyed = arena.run("destroy", name).ends_with(1);
+        let destroyed = shared.run("destroy", name).ends_with(1);
         assert_eq!(failed_steps(&destroyed), *steps, "{destroyed}");
         let error_count = destroyed.stderr.lines().filter(|line| line.starts_with("error: ")).count();
         assert_eq!(error_count, steps.len(), "every failure is reported: {destroyed}");
-        let kept: BTreeSet<String> = arena.standing(name).iter().map(ToString::to_string).collect();
+        let kept: BTreeSet<String> = shared.journalled_resources(name).iter().map(ToString::to_string).collect();
         assert_eq!(kept, *steps, "the journal keeps what is left");
-        arena.destroy_leaves_nothing(name);
+        shared.destroy_leaves_nothing(name);
     };
-    side_by_side(AT_A_TIME, cases, |(name, call)| {
-        let deployed = arena.run("deploy", &name);
+    for_each_parallel(AT_A_TIME, cases, |(name, call)| {
+        let deployed = shared.run("deploy", &name);
         assert_eq!(deployed.code, Some(i32::from(!needs_build(&call))), "{deployed}");
         denied_at(&name, &BTreeSet::from([call.step.id.to_string()]));
     });
-    arena.deploy_completes("every");
+    shared.deploy_completes("every");
     let steps: BTreeSet<String> = first_of_step.iter().map(|call| call.step.id.to_string()).collect();
     assert_eq!(steps.len(), ResourceKind::ARCHITECTURE.len(), "every step of a teardown deletes something");
     denied_at("every", &steps);
-    arena.close();
+    shared.close();
 }

@@ -8,9 +8,9 @@ use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use thumbctl_core::event::EventKind;
 use thumbctl_core::names::Names;
 use thumbctl_core::resource::ResourceKind;
+use thumbctl_deploy::resource::inspection::DENIED;
 use thumbctl_deploy::session::{Inspection, Session, SessionError};
 use thumbctl_deploy::settings::Settings;
-use thumbctl_deploy::strategy::inspect::DENIED;
 use thumbctl_test_support::{Clients, Program};
 
 async fn session(program: &Program) -> Session {
@@ -124,7 +124,7 @@ async fn inspection_matches_deployed_settings() {
         let policy_arn = format!("arn:aws:iam::{account}:policy/{}", of(policy));
         assert_settings(&found[&policy], &[("attached to", "1 of roles, users and groups"), ("default version", "v1")]);
         assert_eq!(found[&policy].documents, [("permissions".to_owned(), documents[&policy].clone())]);
-        assert_settings(&found[&role], &[("attached policy", &policy_arn), ("longest session", "1 h")]);
+        assert_settings(&found[&role], &[("attached policy", &policy_arn), ("maximum session duration", "1 h")]);
         assert_eq!(found[&role].documents, [("trust".to_owned(), documents[&role].clone())]);
     }
     let build_source = format!("S3 {}/function.zip", of(ResourceKind::BuildSourceBucket));
@@ -296,7 +296,7 @@ async fn inspection_marks_denied_parts_only() {
     assert_settings(&policy, &[("permissions", DENIED), ("default version", "v1")]);
     assert_eq!(policy.documents, []);
     let role = inspect(&session, ResourceKind::FunctionRole).await;
-    assert_settings(&role, &[("attached policy", DENIED), ("longest session", "1 h")]);
+    assert_settings(&role, &[("attached policy", DENIED), ("maximum session duration", "1 h")]);
     assert_eq!(role.documents.len(), 1);
     let function = inspect(&session, ResourceKind::Function).await;
     assert_settings(&function, &[("image", DENIED), ("tags", DENIED), ("memory", "512 MB")]);

@@ -32,7 +32,7 @@ pub struct RunSummary {
     pub action: Action,
     /// Its start time.
     pub started: DateTime<Utc>,
-    /// Its outcome and duration in seconds; `None` while it runs, or if its process died.
+    /// Its outcome and duration in seconds; `None` while it runs, or if its process was killed.
     pub ended: Option<(Outcome, f64)>,
 }
 

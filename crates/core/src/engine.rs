@@ -30,7 +30,7 @@ pub trait StepRunner: Send + Sync {
     /// If the step fails, is cancelled, or cannot be journalled.
     async fn run(&self, step: &Step, scope: &StepScope) -> Result<StepDone, StepError>;
 
-    /// Discards the preparation of a step that was due but is not run, for example an unexecuted change set.
+    /// Discards the preparation of a ready step that is not run, for example an unexecuted change set.
     ///
     /// # Errors
     /// If discarding fails, or cannot be journalled.
@@ -274,7 +274,7 @@ impl Engine {
             waiting: self.plan.steps().iter().map(|step| step.id.clone()).collect(),
             failures: Vec::new(),
             stopping: None,
-            broken: None,
+            journal_error: None,
         };
         let mut tasks: JoinSet<(StepId, f64, StepResult)> = JoinSet::new();
         let mut task_steps: BTreeMap<tokio::task::Id, StepId> = BTreeMap::new();
@@ -284,7 +284,7 @@ impl Engine {
             if self.cancel.is_cancelled() && run.stopping.is_none() && !run.waiting.is_empty() {
                 run.stopping = Some(SkipReason::Cancelled);
             }
-            if run.stopping.is_some() || run.broken.is_some() {
+            if run.stopping.is_some() || run.journal_error.is_some() {
                 pending = None;
             } else if pending.is_none() && tasks.len() < self.gate.parallelism(self.parallelism).get() {
                 pending = self.next_ready(&run).map(|step| (step, self.gate_decision(step)));
@@ -296,7 +296,7 @@ impl Engine {
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled(), if pending.is_some() => {}
-                () = self.gate.changed(), if pending.is_none() && run.stopping.is_none() && run.broken.is_none() => {}
+                () = self.gate.changed(), if pending.is_none() && run.stopping.is_none() && run.journal_error.is_none() => {}
                 joined = tasks.join_next_with_id(), if !tasks.is_empty() => {
                     let joined = joined.expect("there are tasks");
                     let (step, seconds, result) = finished_step(joined, &mut task_steps);
@@ -317,7 +317,7 @@ impl Engine {
                 Some(error) => EventKind::StepFailed { step, seconds: 0.0, error },
                 None => EventKind::StepSkipped { step, reason },
             };
-            run.note_error(self.recorder.record(event).await);
+            run.keep_first_error(self.recorder.record(event).await);
         }
         let outcome = match (&run.failures[..], run.stopping) {
             ([], Some(_)) => Outcome::Cancelled,
@@ -326,7 +326,7 @@ impl Engine {
             _ => Outcome::Failed,
         };
         let seconds = started.elapsed().as_secs_f64();
-        if let Some(error) = run.broken {
+        if let Some(error) = run.journal_error {
             return Err(error);
         }
         self.recorder.record_durably(EventKind::RunFinished { outcome, seconds }).await?;
@@ -354,7 +354,7 @@ impl Engine {
     ) {
         run.waiting.retain(|id| *id != step.id);
         if let Err(error) = self.recorder.record(EventKind::StepStarted { step: step.id.clone() }).await {
-            run.broken = Some(error);
+            run.journal_error = Some(error);
             return;
         }
         let (runner, step) = (Arc::clone(&self.runner), step.clone());
@@ -368,10 +368,10 @@ impl Engine {
         task_steps.insert(handle.id(), id);
     }
 
-    /// Discards the preparation of a step that was due. Returns the failure, if any.
+    /// Discards the preparation of a ready step. Returns the failure, if any.
     async fn discard(&self, id: &StepId, run: &mut Run) -> Option<Failure> {
         let step = self.plan.step(id)?;
-        if run.broken.is_some() || !step.needs.iter().all(|needed| run.done.contains(needed)) {
+        if run.journal_error.is_some() || !step.needs.iter().all(|needed| run.done.contains(needed)) {
             return None;
         }
         // A new token, since the run's own may be cancelled.
@@ -379,7 +379,7 @@ impl Engine {
         match self.runner.discard(step, &scope).await {
             Ok(()) | Err(StepError::Cancelled) => None,
             Err(StepError::Journal(error)) => {
-                run.broken.get_or_insert(error);
+                run.journal_error.get_or_insert(error);
                 None
             }
             Err(StepError::Failed(failure)) => {
@@ -416,11 +416,11 @@ impl Engine {
                 EventKind::StepFailed { step, seconds, error }
             }
             Err(StepError::Journal(error)) => {
-                run.broken.get_or_insert(error);
+                run.journal_error.get_or_insert(error);
                 return;
             }
         };
-        run.note_error(self.recorder.record(event).await);
+        run.keep_first_error(self.recorder.record(event).await);
     }
 }
 
@@ -459,13 +459,13 @@ struct Run {
     waiting: Vec<StepId>,
     failures: Vec<(StepId, Failure)>,
     stopping: Option<SkipReason>,
-    broken: Option<JournalError>,
+    journal_error: Option<JournalError>,
 }
 
 impl Run {
-    fn note_error(&mut self, recorded: Result<(), JournalError>) {
+    fn keep_first_error(&mut self, recorded: Result<(), JournalError>) {
         if let Err(error) = recorded {
-            self.broken.get_or_insert(error);
+            self.journal_error.get_or_insert(error);
         }
     }
 }

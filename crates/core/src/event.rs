@@ -226,7 +226,7 @@ pub enum EventKind {
         /// The reason.
         reason: SkipReason,
     },
-    /// A run ended; always the last event, absent if the process died.
+    /// A run ended; always the last event, absent if the process was killed.
     RunFinished {
         /// Its outcome.
         outcome: Outcome,
@@ -478,7 +478,7 @@ mod tests {
         #[derive(Debug, thiserror::Error)]
         #[error("cannot open: {0}")]
         struct Outer(#[source] std::io::Error);
-        let failure = Failure::from_error(&Outer(std::io::Error::other("disk on fire")));
-        assert_eq!(failure.to_string(), "cannot open: disk on fire");
+        let failure = Failure::from_error(&Outer(std::io::Error::other("disk full")));
+        assert_eq!(failure.to_string(), "cannot open: disk full");
     }
 }

@@ -146,29 +146,7 @@ impl Names {
 
     /// The name of one resource.
     pub fn of(&self, kind: ResourceKind) -> String {
-        let stem = self.stem();
-        match kind {
-            ResourceKind::Repository => stem,
-            ResourceKind::Image => format!("{stem}:{}", self.image_tag()),
-            ResourceKind::BuildSourceBucket => format!("{stem}-build-source"),
-            ResourceKind::BuildLogGroup => format!("/aws/codebuild/{}", self.of(ResourceKind::BuildProject)),
-            ResourceKind::BuildPolicy => format!("{stem}-build-policy"),
-            ResourceKind::BuildRole => format!("{stem}-build-role"),
-            ResourceKind::BuildProject => format!("{stem}-build"),
-            ResourceKind::SourceBucket => format!("{stem}-source"),
-            ResourceKind::DestinationBucket => format!("{stem}-destination"),
-            ResourceKind::FunctionLogGroup => format!("/aws/lambda/{}", self.of(ResourceKind::Function)),
-            ResourceKind::FunctionPolicy => format!("{stem}-function-policy"),
-            ResourceKind::FunctionRole => format!("{stem}-function-role"),
-            ResourceKind::Function => format!("{stem}-function"),
-            ResourceKind::InvokePermission => "s3-invoke".to_owned(),
-            ResourceKind::Notification => format!("{stem}-source/thumbnails"),
-            ResourceKind::MacroStack | ResourceKind::MacroFunction | ResourceKind::Macro => format!("{stem}-macro"),
-            ResourceKind::MacroRole => format!("{stem}-macro-role"),
-            ResourceKind::MacroLogGroup => format!("/aws/lambda/{}", self.of(ResourceKind::MacroFunction)),
-            ResourceKind::BuildStack => format!("{stem}-build"),
-            ResourceKind::AppStack => format!("{stem}-app"),
-        }
+        kind.name_pattern().replace("{}", &self.stem())
     }
 
     /// The tag of the pushed image.

@@ -25,6 +25,18 @@ impl From<&str> for StepId {
     }
 }
 
+impl From<&&str> for StepId {
+    fn from(id: &&str) -> Self {
+        Self::from(*id)
+    }
+}
+
+impl From<String> for StepId {
+    fn from(id: String) -> Self {
+        Self(id)
+    }
+}
+
 impl fmt::Display for StepId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
@@ -58,7 +70,7 @@ pub struct Step {
 
 impl Step {
     /// Creates a step without dependencies, resources and calls.
-    pub fn new(id: &str, title: impl Into<String>, why: impl Into<String>) -> Self {
+    pub fn new(id: impl Into<StepId>, title: impl Into<String>, why: impl Into<String>) -> Self {
         Self {
             id: id.into(),
             title: title.into(),
@@ -73,8 +85,8 @@ impl Step {
 
     /// Sets the steps that must finish before it.
     #[must_use]
-    pub fn needs(mut self, ids: &[&str]) -> Self {
-        self.needs = ids.iter().map(|id| StepId::from(*id)).collect();
+    pub fn needs(mut self, ids: impl IntoIterator<Item: Into<StepId>>) -> Self {
+        self.needs = ids.into_iter().map(Into::into).collect();
         self
     }
 
@@ -99,7 +111,7 @@ impl Step {
 
     /// Makes it the continuation of the step `id`, on which it then depends.
     #[must_use]
-    pub fn continues(mut self, id: &str) -> Self {
+    pub fn continues(mut self, id: impl Into<StepId>) -> Self {
         self.needs = vec![id.into()];
         self.continues_previous = true;
         self

@@ -4,85 +4,88 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A kind of resource in the architecture, the same for every strategy.
-///
-/// The order is that of the plan: later kinds may depend on earlier ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ResourceKind {
+/// Declares the kinds of resources: each with its word in the journal, and its name, in which `{}` is
+/// `<prefix>-<suffix>` (see [`crate::names::Names::stem`]).
+macro_rules! resource_kinds {
+    ($($(#[$doc:meta])* $kind:ident: $word:literal, $name:literal;)*) => {
+        /// A kind of resource in the architecture, the same for every strategy. What else is particular to a kind is in
+        /// the deploy crate's `resource` module.
+        ///
+        /// The order is that of the plan: later kinds may depend on earlier ones.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum ResourceKind {
+            $($(#[$doc])* #[serde(rename = $word)] $kind,)*
+        }
+
+        impl ResourceKind {
+            /// All kinds, in plan order.
+            pub const ALL: [Self; [$($word),*].len()] = [$(Self::$kind),*];
+
+            /// Returns its word in the journal.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $word,)*
+                }
+            }
+
+            /// Returns its name, in which `{}` is the deployment's prefix and suffix.
+            pub(crate) fn name_pattern(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)*
+                }
+            }
+        }
+    };
+}
+
+resource_kinds! {
     /// The CloudFormation stack of the macro that generates bucket names.
-    MacroStack,
+    MacroStack: "macro_stack", "{}-macro";
     /// The log group of the macro's function.
-    MacroLogGroup,
+    MacroLogGroup: "macro_log_group", "/aws/lambda/{}-macro";
     /// The execution role of the macro's function.
-    MacroRole,
+    MacroRole: "macro_role", "{}-macro-role";
     /// The Lambda function behind the macro.
-    MacroFunction,
+    MacroFunction: "macro_function", "{}-macro";
     /// The macro, which templates call by its name.
-    Macro,
+    Macro: "macro", "{}-macro";
     /// The CloudFormation stack of the build's resources.
-    BuildStack,
+    BuildStack: "build_stack", "{}-build";
     /// The ECR repository of the function's image.
-    Repository,
+    Repository: "repository", "{}";
     /// The bucket with the function's source for CodeBuild.
-    BuildSourceBucket,
+    BuildSourceBucket: "build_source_bucket", "{}-build-source";
     /// The log group of the build.
-    BuildLogGroup,
+    BuildLogGroup: "build_log_group", "/aws/codebuild/{}-build";
     /// The build's permissions policy.
-    BuildPolicy,
+    BuildPolicy: "build_policy", "{}-build-policy";
     /// The build's service role.
-    BuildRole,
+    BuildRole: "build_role", "{}-build-role";
     /// The CodeBuild project.
-    BuildProject,
+    BuildProject: "build_project", "{}-build";
     /// The function's container image.
-    Image,
+    Image: "image", "{}:latest";
     /// The CloudFormation stack of the buckets and the function.
-    AppStack,
+    AppStack: "app_stack", "{}-app";
     /// The bucket that images are uploaded to.
-    SourceBucket,
+    SourceBucket: "source_bucket", "{}-source";
     /// The bucket for thumbnails.
-    DestinationBucket,
+    DestinationBucket: "destination_bucket", "{}-destination";
     /// The log group of the function.
-    FunctionLogGroup,
+    FunctionLogGroup: "function_log_group", "/aws/lambda/{}-function";
     /// The function's permissions policy.
-    FunctionPolicy,
+    FunctionPolicy: "function_policy", "{}-function-policy";
     /// The function's execution role.
-    FunctionRole,
+    FunctionRole: "function_role", "{}-function-role";
     /// The Lambda function.
-    Function,
+    Function: "function", "{}-function";
     /// The statement that allows S3 to invoke the function.
-    InvokePermission,
+    InvokePermission: "invoke_permission", "s3-invoke";
     /// The source bucket's event notification.
-    Notification,
+    Notification: "notification", "{}-source/thumbnails";
 }
 
 impl ResourceKind {
-    /// All kinds, in plan order.
-    pub const ALL: [Self; 22] = [
-        Self::MacroStack,
-        Self::MacroLogGroup,
-        Self::MacroRole,
-        Self::MacroFunction,
-        Self::Macro,
-        Self::BuildStack,
-        Self::Repository,
-        Self::BuildSourceBucket,
-        Self::BuildLogGroup,
-        Self::BuildPolicy,
-        Self::BuildRole,
-        Self::BuildProject,
-        Self::Image,
-        Self::AppStack,
-        Self::SourceBucket,
-        Self::DestinationBucket,
-        Self::FunctionLogGroup,
-        Self::FunctionPolicy,
-        Self::FunctionRole,
-        Self::Function,
-        Self::InvokePermission,
-        Self::Notification,
-    ];
-
     /// The architecture itself: what every strategy creates, in the plans' order.
     pub const ARCHITECTURE: [Self; 15] = [
         Self::Repository,
@@ -105,94 +108,6 @@ impl ResourceKind {
     /// Returns whether it is a CloudFormation stack, which creates other resources.
     pub fn is_stack(self) -> bool {
         matches!(self, Self::MacroStack | Self::BuildStack | Self::AppStack)
-    }
-
-    /// Returns its word in the journal.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::MacroStack => "macro_stack",
-            Self::MacroLogGroup => "macro_log_group",
-            Self::MacroRole => "macro_role",
-            Self::MacroFunction => "macro_function",
-            Self::Macro => "macro",
-            Self::BuildStack => "build_stack",
-            Self::Repository => "repository",
-            Self::BuildSourceBucket => "build_source_bucket",
-            Self::BuildLogGroup => "build_log_group",
-            Self::BuildPolicy => "build_policy",
-            Self::BuildRole => "build_role",
-            Self::BuildProject => "build_project",
-            Self::Image => "image",
-            Self::AppStack => "app_stack",
-            Self::SourceBucket => "source_bucket",
-            Self::DestinationBucket => "destination_bucket",
-            Self::FunctionLogGroup => "function_log_group",
-            Self::FunctionPolicy => "function_policy",
-            Self::FunctionRole => "function_role",
-            Self::Function => "function",
-            Self::InvokePermission => "invoke_permission",
-            Self::Notification => "notification",
-        }
-    }
-
-    /// Returns its name on screens.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::MacroStack => "Macro stack",
-            Self::MacroLogGroup => "Macro log group",
-            Self::MacroRole => "Macro role",
-            Self::MacroFunction => "Macro function",
-            Self::Macro => "Template macro",
-            Self::BuildStack => "Build stack",
-            Self::Repository => "ECR repository",
-            Self::BuildSourceBucket => "Build source bucket",
-            Self::BuildLogGroup => "Build log group",
-            Self::BuildPolicy => "Build policy",
-            Self::BuildRole => "Build service role",
-            Self::BuildProject => "CodeBuild project",
-            Self::Image => "Function image",
-            Self::AppStack => "Application stack",
-            Self::SourceBucket => "Source bucket",
-            Self::DestinationBucket => "Destination bucket",
-            Self::FunctionLogGroup => "Function log group",
-            Self::FunctionPolicy => "Function policy",
-            Self::FunctionRole => "Function execution role",
-            Self::Function => "Lambda function",
-            Self::InvokePermission => "Invoke permission",
-            Self::Notification => "Event notification",
-        }
-    }
-
-    /// Returns its purpose in one sentence.
-    pub fn purpose(self) -> &'static str {
-        match self {
-            Self::MacroStack => {
-                "Groups the macro's resources; it comes first, since a template can only call an existing macro."
-            }
-            Self::MacroLogGroup => "Stores the log of the macro's function.",
-            Self::MacroRole => "Allows the macro's function to write its log, and nothing else.",
-            Self::MacroFunction => {
-                "Generates a bucket's name from prefix, suffix and role when a template is processed."
-            }
-            Self::Macro => "Connects the application's template to the macro's function.",
-            Self::BuildStack => "Groups the build's resources.",
-            Self::AppStack => "Groups the buckets and the function.",
-            Self::Repository => "Stores the function's container image: CodeBuild pushes it, Lambda pulls it.",
-            Self::BuildSourceBucket => "Stores the function's source as a zip for CodeBuild.",
-            Self::BuildLogGroup => "Stores the build's log until its retention ends.",
-            Self::BuildPolicy => "Lists the build's permissions.",
-            Self::BuildRole => "Gives the build its permissions: CodeBuild assumes it.",
-            Self::BuildProject => "Defines the build: source, build machine and service role.",
-            Self::Image => "Packages the function with its dependencies for Lambda.",
-            Self::SourceBucket => "Receives the images: each upload invokes the function.",
-            Self::DestinationBucket => "Stores the function's thumbnails.",
-            Self::FunctionLogGroup => "Stores the log of the function's invocations.",
-            Self::FunctionPolicy => "Allows the function to read images, and to write thumbnails and its log.",
-            Self::FunctionRole => "Gives the function its permissions: Lambda assumes it.",
-            Self::Function => "Creates a thumbnail of each uploaded image; it runs only then.",
-            Self::InvokePermission => "Allows S3 to invoke the function, for the source bucket's events only.",
-            Self::Notification => "Invokes the function for each new image.",
-        }
     }
 }
 

@@ -7,7 +7,6 @@ mod bounded_client;
 mod clock;
 pub mod cloudformation;
 pub mod codebuild;
-pub mod console_url;
 pub mod ecr;
 pub mod error;
 mod hint;
@@ -23,7 +22,6 @@ pub mod tags;
 pub mod wait;
 
 pub use bounded_client::{BoundedClient, Downloads, MAX_RESPONSE};
-pub use console_url::console_url;
 pub(crate) use error::classify;
 pub use error::{AwsError, Deleted, ErrorKind};
 pub use tags::{Tagged, Tags};

@@ -165,8 +165,8 @@ impl CloudError {
             Self::Region(_) => Some("region names are like eu-central-1 or us-east-1".into()),
             Self::Identity { profile: Some(profile), source, .. } if source.kind == ErrorKind::InvalidCredentials => {
                 Some(format!(
-                    "is '{profile}' the right profile? `aws configure list-profiles` shows which there are; `aws configure` and \
-                     `aws sso login` give one its credentials"
+                    "check the profile '{profile}': `aws configure list-profiles` lists them, `aws configure` and \
+                     `aws sso login` set credentials"
                 ))
             }
             Self::Identity { label: CloudLabel::Aws, source, .. } if source.kind == ErrorKind::InvalidCredentials => Some(
@@ -222,7 +222,7 @@ impl Cloud {
 
     async fn connect_aws(settings: &Settings) -> Result<Self, CloudError> {
         let requested = settings.endpoint_url.as_deref();
-        let http = http_client(requested.filter(|_| has_own_keys(settings)).unwrap_or("https://"));
+        let http = http_client(requested.filter(|_| has_static_credentials(settings)).unwrap_or("https://"));
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(BoundedClient::new(http.clone(), Downloads::Buffered))
             .retry_config(retries())
@@ -294,11 +294,12 @@ impl Clients {
     fn new(sdk: &SdkConfig, http: SharedHttpClient, settings: &Settings, path_style: bool) -> Self {
         // Path-style addresses work at any endpoint; virtual-host ones need name resolution.
         let s3 = aws_sdk_s3::config::Builder::from(sdk).force_path_style(path_style);
-        let patient = TimeoutConfig::builder()
+        let transfer_timeouts = TimeoutConfig::builder()
             .connect_timeout(seconds(settings.timeouts.connect_seconds))
             .operation_attempt_timeout(seconds(3600))
             .build();
-        let transfer = s3.clone().timeout_config(patient).http_client(BoundedClient::new(http, Downloads::Streamed));
+        let transfer =
+            s3.clone().timeout_config(transfer_timeouts).http_client(BoundedClient::new(http, Downloads::Streamed));
         Self {
             s3_transfer: aws_sdk_s3::Client::from_conf(transfer.build()),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
@@ -356,7 +357,7 @@ fn configured_endpoint(sdk: &SdkConfig) -> Result<Option<String>, CloudError> {
 }
 
 /// Returns whether the credentials are static: resolving a profile's roles or SSO takes HTTPS, whatever the endpoint.
-fn has_own_keys(settings: &Settings) -> bool {
+fn has_static_credentials(settings: &Settings) -> bool {
     settings.profile.is_none() && std::env::var_os("AWS_ACCESS_KEY_ID").is_some()
 }
 
@@ -392,7 +393,7 @@ fn check_region(region: &str) -> Result<(), CloudError> {
     if ["cn-", "us-gov-", "us-iso", "eu-isoe-"].iter().any(|prefix| region.starts_with(prefix)) {
         return Err(CloudError::Partition(region.to_owned()));
     }
-    let good = match parts.split_last() {
+    let valid = match parts.split_last() {
         Some((number, words)) => {
             words.len() >= 2
                 && words.iter().all(letters)
@@ -401,14 +402,14 @@ fn check_region(region: &str) -> Result<(), CloudError> {
         }
         None => false,
     };
-    if good { Ok(()) } else { Err(CloudError::Region(region.to_owned())) }
+    if valid { Ok(()) } else { Err(CloudError::Region(region.to_owned())) }
 }
 
 fn check_endpoint(url: &str) -> Result<(), CloudError> {
-    let good = url.parse::<http::Uri>().is_ok_and(|uri| {
+    let valid = url.parse::<http::Uri>().is_ok_and(|uri| {
         matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
     });
-    if good { Ok(()) } else { Err(CloudError::Endpoint(url.to_owned())) }
+    if valid { Ok(()) } else { Err(CloudError::Endpoint(url.to_owned())) }
 }
 
 #[cfg(test)]

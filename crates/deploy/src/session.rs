@@ -2,7 +2,7 @@
 
 mod deployment_cache;
 mod pending_run;
-mod terraform;
+mod tool;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,18 +15,20 @@ use thumbctl_core::engine::OnFailure;
 use thumbctl_core::event::{Action, RunStarted, StrategyKind};
 use thumbctl_core::journal::{DeploymentJournal, DeploymentLock, JournalError, JournalStore};
 use thumbctl_core::names::Names;
-use thumbctl_core::plan::{Plan, StepId};
+use thumbctl_core::plan::Plan;
 use thumbctl_core::resource::{ResourceKind, ResourceState};
 
 use crate::aws::AwsError;
-use crate::aws::policy::Document;
 use crate::cloud::{Cloud, CloudError, CloudLabel, Identity};
+use crate::deploy_target::{self, DeployTarget};
 use crate::log_follower::LogFollower;
+pub use crate::resource::Inspection;
+use crate::resource::{self, Presence};
+use crate::run_context::RunContext;
 use crate::settings::{DEFAULT_STRATEGY, Settings};
 pub use crate::strategy::RunMode;
-pub use crate::strategy::inspect::Inspection;
-use crate::strategy::terraform::{Terraform, TerraformUnavailable};
-use crate::strategy::{self, DeployTarget, Presence, RunContext};
+use crate::strategy::terraform::TerraformUnavailable;
+use crate::strategy::{self, PreparedRun, StrategyUnavailable, TemplateResources};
 use crate::test_upload::{TestUpload, TestUploadError};
 
 /// One cloud and one deployment.
@@ -74,12 +76,9 @@ pub enum SessionError {
         /// The strategy of the settings.
         requested: StrategyKind,
     },
-    /// The macro is a Python function, which the sandbox runs with this machine's Python.
-    #[error("the cloudformation strategy needs python3 for the sandbox's macro; python3 was not found")]
-    NoPython,
-    /// Terraform cannot be used.
+    /// The strategy cannot be used.
     #[error(transparent)]
-    Terraform(#[from] TerraformUnavailable),
+    Strategy(#[from] StrategyUnavailable),
     /// Test uploads need a complete deployment.
     #[error("deployment '{name}' is not complete: {missing} is not ready")]
     Incomplete {
@@ -107,8 +106,7 @@ impl SessionError {
             Self::OtherStrategy { there, .. } => Some(format!(
                 "omit --strategy or use {there}; to change it, run `thumbctl destroy` first or use another --name"
             )),
-            Self::Terraform(error) => error.hint(),
-            Self::NoPython => Some("install Python 3 with the system's package manager, or use --strategy sdk".into()),
+            Self::Strategy(error) => error.hint(),
             Self::Incomplete { .. } => Some("`thumbctl deploy` completes it".into()),
             Self::NoDeployment(_) => Some("`thumbctl deploy` creates it; --name selects another".into()),
         }
@@ -123,7 +121,7 @@ pub struct Preview {
     /// The steps.
     pub plan: Plan,
     /// The resources that templates declare for steps, by name and type.
-    pub template_resources: Vec<(StepId, Vec<(&'static str, &'static str)>)>,
+    pub template_resources: TemplateResources,
     /// The names of the resources; for a new deployment, an example.
     pub names: Names,
     /// The policy documents.
@@ -204,17 +202,13 @@ impl Session {
         let before = self.deployment()?;
         let (names, strategy) = (self.names(&before), self.strategy(&before)?);
         let target = self.target();
-        let documents = [
-            (ResourceKind::BuildRole, Document::BuildTrust),
-            (ResourceKind::BuildPolicy, Document::BuildPolicy),
-            (ResourceKind::FunctionRole, Document::FunctionTrust),
-            (ResourceKind::FunctionPolicy, Document::FunctionPolicy),
-        ];
-        let documents = documents
-            .into_iter()
-            .map(|(kind, document)| (kind, strategy::deploy_target::document_of(document, &names, &target)))
+        let documents = resource::all()
+            .filter_map(|resource| {
+                let document = deploy_target::document_of(resource.document()?, &names, &target);
+                Some((resource.kind(), document))
+            })
             .collect();
-        let template_resources = strategy::template_resources(strategy, &self.settings);
+        let template_resources = strategy::of(strategy).template_resources(&self.settings);
         Ok(Preview {
             strategy,
             template_resources,
@@ -234,12 +228,9 @@ impl Session {
         self.check_origin(&before)?;
         let names = self.names(&before);
         let strategy = self.strategy(&before)?;
-        if strategy == StrategyKind::Cloudformation && !self.cloud.runs_python().await {
-            return Err(SessionError::NoPython);
-        }
-        let terraform = self.terraform(strategy).await?;
-        let plan = strategy::deploy_plan(strategy, &self.settings, &before, mode);
-        Ok(self.pending_run((Action::Deploy, strategy), OnFailure::Stop, plan, (names, before), terraform, lock))
+        let context = self.context(strategy, (names, before));
+        let run = strategy::of(strategy).prepare_deploy(context.clone(), mode, self.tools()).await?;
+        Ok(self.pending_run(Action::Deploy, context, run, lock))
     }
 
     /// Prepares a run that destroys the deployment.
@@ -251,10 +242,10 @@ impl Session {
         let before = self.deployment()?;
         self.check_origin(&before)?;
         let names = self.names(&before);
-        let plan = strategy::destroy_plan(&before);
         let strategy = self.deployed_strategy(&before);
-        let terraform = if plan.steps().is_empty() { None } else { self.terraform(strategy).await? };
-        Ok(self.pending_run((Action::Destroy, strategy), OnFailure::Continue, plan, (names, before), terraform, lock))
+        let context = self.context(strategy, (names, before));
+        let run = strategy::of(strategy).prepare_destroy(context.clone(), self.tools()).await?;
+        Ok(self.pending_run(Action::Destroy, context, run, lock))
     }
 
     /// Searches the cloud for what a deployment of this name has left, and prepares its deletion; needs no journal.
@@ -276,19 +267,18 @@ impl Session {
         // A running Terraform would recreate what is being deleted.
         strategy::terraform::stop_orphaned_run(&self.journal.tool_dir(strategy::terraform::STATE_FILES))
             .await
-            .map_err(TerraformUnavailable::from)?;
+            .map_err(|error| StrategyUnavailable::from(TerraformUnavailable::from(error)))?;
         let mut leftovers = strategy::leftovers::find(&self.target(), &self.settings.name).await?;
-        if let Some(origin) = before.origin().filter(|origin| origin.strategy == StrategyKind::Terraform) {
+        if let Some(origin) = before.origin().filter(|origin| strategy::of(origin.strategy).purges_recorded()) {
             leftovers.include(&origin.names, before.existing_resources().map(|resource| resource.kind));
         }
         let names = match before.origin() {
             Some(origin) if before.has_resources() => origin.names.clone(),
             _ => leftovers.first_names(&self.settings.name).unwrap_or_else(|| self.names(&before)),
         };
-        let strategy = self.deployed_strategy(&before);
-        let plan = leftovers.plan();
-        let run = (Action::Destroy, strategy);
-        let mut pending = self.pending_run(run, OnFailure::Continue, plan, (names, before), None, lock);
+        let context = self.context(self.deployed_strategy(&before), (names, before));
+        let run = PreparedRun::purge(context.clone(), &leftovers);
+        let mut pending = self.pending_run(Action::Destroy, context, run, lock);
         pending.foreign = leftovers.foreign;
         pending.is_purge = true;
         Ok(pending)
@@ -320,7 +310,10 @@ impl Session {
         self.check_origin(&deployment)?;
         let needed = [ResourceKind::SourceBucket, ResourceKind::DestinationBucket, ResourceKind::Notification];
         if let Some(missing) = needed.into_iter().find(|kind| !deployment.is_ready(*kind)) {
-            return Err(SessionError::Incomplete { name: self.settings.name.to_string(), missing: missing.title() });
+            return Err(SessionError::Incomplete {
+                name: self.settings.name.to_string(),
+                missing: resource::descriptor(missing).title,
+            });
         }
         let names = self.names(&deployment);
         let upload = TestUpload::new(self.target(), names.clone(), images, save)?;
@@ -333,6 +326,7 @@ impl Session {
             parallelism: self.settings.parallelism,
             journal: self.journal.clone(),
             lock: None,
+            resources: Vec::new(),
             foreign: Vec::new(),
             is_purge: false,
         })
@@ -355,7 +349,7 @@ impl Session {
                     name: resource.name.clone(),
                     arn: resource.arn.clone(),
                     journal: resource.state,
-                    presence: strategy::presence_or_unknown(target, names, resource.kind).await,
+                    presence: resource::presence_or_unknown(target, names, resource.kind).await,
                 }
             }
         });
@@ -368,7 +362,7 @@ impl Session {
     /// When there is no deployment, or it is in another cloud, account or region, or a call fails.
     pub async fn inspect(&self, kind: ResourceKind) -> Result<Option<Inspection>, SessionError> {
         let names = self.deployed_names()?;
-        Ok(strategy::inspect::inspect(&self.target(), &names, kind).await?)
+        Ok(resource::inspect(&self.target(), &names, kind).await?)
     }
 
     /// Returns a follower of the newest build's log.
@@ -452,23 +446,19 @@ impl Session {
         }
     }
 
-    fn pending_run(
-        &self,
-        (action, strategy): (Action, StrategyKind),
-        on_failure: OnFailure,
-        plan: Plan,
-        (names, before): (Names, Deployment),
-        terraform: Option<Terraform>,
-        lock: DeploymentLock,
-    ) -> PendingRun {
-        let context = RunContext { target: self.target(), names: names.clone(), strategy, before };
+    fn context(&self, strategy: StrategyKind, (names, before): (Names, Deployment)) -> RunContext {
+        RunContext { target: self.target(), names, strategy, before }
+    }
+
+    fn pending_run(&self, action: Action, context: RunContext, run: PreparedRun, lock: DeploymentLock) -> PendingRun {
         PendingRun {
-            started: self.started((action, strategy), plan, names),
-            runner: strategy::runner(context, action, terraform),
-            on_failure,
+            started: self.started((action, context.strategy), run.plan, context.names),
+            runner: run.runner,
+            on_failure: if action == Action::Destroy { OnFailure::Continue } else { OnFailure::Stop },
             parallelism: self.settings.parallelism,
             journal: self.journal.clone(),
             lock: Some(lock),
+            resources: run.resources,
             foreign: Vec::new(),
             is_purge: false,
         }

@@ -14,7 +14,7 @@ use thumbctl_core::resource::ResourceKind;
 use tokio::sync::Mutex;
 
 use crate::aws::{AwsError, ErrorKind, logs, s3, wait};
-use crate::strategy::DeployTarget;
+use crate::deploy_target::DeployTarget;
 
 mod function_log;
 mod image_file;

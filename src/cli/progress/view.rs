@@ -6,6 +6,7 @@ use std::time::Instant;
 use thumbctl_core::event::{Action, Event, EventKind, RunStarted, SkipReason, StrategyKind, TestUploadStage};
 use thumbctl_core::plan::StepId;
 use thumbctl_core::resource::{ResourceKind, ResourceState};
+use thumbctl_deploy::resource::descriptor;
 
 /// A watched run.
 #[derive(Clone, Debug)]
@@ -69,7 +70,7 @@ impl StepView {
             matches!(state, Some(ResourceState::Ready | ResourceState::Deleted | ResourceState::Failed))
         };
         let done = self.other_resources.values().filter(over).count();
-        format!("{done} of {}: {} {state}", self.other_resources.len(), kind.title())
+        format!("{done} of {}: {} {state}", self.other_resources.len(), descriptor(kind).title)
     }
 }
 

@@ -285,7 +285,7 @@ async fn prepare_run(
         Task::Destroy => session.prepare_destroy().await?,
         Task::TestUpload(images) => session.prepare_test_upload(images.clone(), thumbnails).await?,
     };
-    let mut resources = prepared.resources();
+    let mut resources = prepared.resources().to_vec();
     if task == Task::Deploy && *session.label() != CloudLabel::Sandbox {
         // From the cloud, not the journal: resources deleted by hand would be recreated.
         let there = session.status().await?;

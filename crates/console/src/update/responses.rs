@@ -2,6 +2,7 @@
 
 use thumbctl_core::event::{Action, Failure, Outcome};
 use thumbctl_core::resource::{ResourceKind, ResourceState};
+use thumbctl_deploy::resource::descriptor;
 use thumbctl_deploy::session::{Inspection, ResourceStatus};
 use thumbctl_platform::text;
 use tui_input::Input;
@@ -170,7 +171,7 @@ fn report_outcome(model: &mut Model, action: Action, outcome: Outcome) {
 
 /// Reports resources in the journal that are missing in the cloud.
 pub(super) fn status(model: &mut Model, status: Result<Vec<ResourceStatus>, Failure>) -> Vec<Effect> {
-    use thumbctl_deploy::strategy::Presence;
+    use thumbctl_deploy::resource::Presence;
     match status {
         Err(failure) => model.messages.add_failure(model.now, &failure),
         Ok(resources) => {
@@ -182,7 +183,7 @@ pub(super) fn status(model: &mut Model, status: Result<Vec<ResourceStatus>, Fail
                 resource.journal == ResourceState::Ready && resource.presence == Presence::Missing
             };
             model.details.lost = resources.iter().filter(is_lost).map(|resource| resource.kind).collect();
-            let lost: Vec<&str> = model.details.lost.iter().map(|kind| kind.title()).collect();
+            let lost: Vec<&str> = model.details.lost.iter().map(|kind| descriptor(*kind).title).collect();
             if !lost.is_empty() {
                 let words = format!("Missing in the cloud: {}. Deploy to recreate.", lost.join(", "));
                 model.messages.add(model.now, Severity::Error, words);

@@ -67,8 +67,8 @@ fn started_run(mode: RunMode) -> Effect {
 
 /// The cloud's status, with missing resources.
 fn status(model: &Model, missing: &[ResourceKind]) -> Message {
+    use thumbctl_deploy::resource::Presence;
     use thumbctl_deploy::session::ResourceStatus;
-    use thumbctl_deploy::strategy::Presence;
     let of = |resource: &thumbctl_core::deployment::Resource| ResourceStatus {
         kind: resource.kind,
         name: resource.name.clone(),

@@ -10,6 +10,7 @@ use serde_json::Value;
 use thumbctl_core::event::{Action as RunAction, Failure};
 use thumbctl_core::redaction::redact_line;
 use thumbctl_core::resource::ResourceKind;
+use thumbctl_deploy::resource::{self, descriptor};
 use thumbctl_deploy::session::Inspection;
 use thumbctl_platform::text;
 
@@ -33,7 +34,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) 
     let height = usize::from(inside.height);
     let first = usize::from(model.details.scroll).min(lines.len().saturating_sub(height));
     let below = lines.len().saturating_sub(first + height);
-    let title = format!(" {} ", model.resources.selected.title());
+    let title = format!(" {} ", descriptor(model.resources.selected).title);
     let mut block = look.panel(title, model.focus == Panel::Details);
     if first > 0 || below > 0 {
         let words = format!(" {}-{} of {} ", first + 1, lines.len() - below, lines.len());
@@ -79,7 +80,7 @@ fn identity(page: &mut DetailsPage, row: &ResourceRow, model: &Model) {
         state = state.text(&format!(" {} {time}", look.symbols.dot), Role::Quiet);
     }
     page.row(state);
-    page.paragraph(row.kind.purpose(), Role::Text);
+    page.paragraph(descriptor(row.kind).purpose, Role::Text);
     if row.name.is_some() || row.arn.is_some() {
         page.blank();
     }
@@ -102,7 +103,7 @@ fn identity(page: &mut DetailsPage, row: &ResourceRow, model: &Model) {
 fn console_url(kind: ResourceKind, model: &Model) -> Option<String> {
     let connection = model.connection_info().filter(|connection| connection.risk == RiskLevel::Cost)?;
     let origin = model.deployment.origin().filter(|_| model.deployment.is_ready(kind))?;
-    thumbctl_deploy::aws::console_url(kind, &origin.names, &connection.region, &connection.account)
+    resource::console_url(kind, &origin.names, &connection.region, &connection.account)
 }
 
 /// Adds the step of the resource: reason, calls, state.
@@ -218,7 +219,7 @@ impl Tree<'_> {
                 let sign = status_symbol::for_resource(found, self.model, look);
                 row = row.text(sign.symbol, sign.role).space(1);
             }
-            page.row(row.text(kind.title(), Role::Text));
+            page.row(row.text(descriptor(*kind).title, Role::Text));
             if recurse && !self.shown.contains(kind) {
                 self.shown.push(*kind);
                 let below: Vec<ResourceKind> = self.graph.needs(*kind).collect();

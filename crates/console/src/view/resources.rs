@@ -4,6 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
+use thumbctl_deploy::resource::descriptor;
 use thumbctl_platform::text;
 
 use super::dependencies::{DependencyGraph, Relation};
@@ -120,9 +121,9 @@ fn line(
     let left = match &row.name {
         Some(name) if available >= TITLE + 2 + NAME => {
             let name = look.cut(&super::clean(name), available.saturating_sub(TITLE + 2));
-            left.text(&look.fit(row.kind.title(), TITLE), title).space(2).text(&name, Role::Quiet)
+            left.text(&look.fit(descriptor(row.kind).title, TITLE), title).space(2).text(&name, Role::Quiet)
         }
-        _ => left.text(&look.cut(row.kind.title(), available), title),
+        _ => left.text(&look.cut(descriptor(row.kind).title, available), title),
     };
     let right = match relation {
         Some(relation) => {

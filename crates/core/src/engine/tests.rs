@@ -122,7 +122,7 @@ async fn run_with_runner(
 
 fn plan(steps: &[(&str, &[&str])]) -> Result<Plan, PlanError> {
     let step = |(id, needs): &(&str, &[&str])| {
-        let step = Step::new(id, *id, "").needs(needs);
+        let step = Step::new(id, *id, "").needs(*needs);
         if id.starts_with("on") { step.continues(needs[0]) } else { step }
     };
     Plan::new(steps.iter().map(step).collect())

@@ -22,7 +22,7 @@ pub struct JournalFollower {
 }
 
 /// Reads one run's journal from the last position. The file is open only during a read, since the journal of a run whose
-/// process died may be followed forever.
+/// process was killed may be followed forever.
 #[derive(Debug)]
 pub struct RunJournalReader {
     path: PathBuf,
@@ -71,7 +71,7 @@ impl JournalFollower {
         Ok(events)
     }
 
-    /// Whether a run without a last event was read: it is in progress, or its process died.
+    /// Whether a run without a last event was read: it is in progress, or its process was killed.
     pub fn has_open(&self) -> bool {
         !self.open.is_empty()
     }

@@ -82,7 +82,7 @@ impl JournalLogReader {
         Self { reader, source, started: None, strategy: None, is_test_upload: false, has_ended: false }
     }
 
-    /// Whether it is the run of the process that has held the lock since then. A run of a dead process started earlier.
+    /// Whether it is the run of the process that has held the lock since then. A run of a killed process started earlier.
     fn is_run_of_holder(&self, held_since: Option<DateTime<Utc>>) -> bool {
         !self.is_test_upload && held_since.zip(self.started).is_some_and(|(since, started)| started >= since)
     }
@@ -211,7 +211,7 @@ mod tests {
     fn current_run_is_read_before_its_first_line() {
         let dir = tempfile::tempdir().expect("a directory");
         let journal = journal(dir.path());
-        // Its process died, so it has no last event.
+        // Its process was killed, so it has no last event.
         let earlier = Utc::now() - chrono::TimeDelta::minutes(1);
         run_at(&journal, earlier, TERRAFORM, &[(LogSource::Terraform, "old")], false);
         let lock = journal.lock().expect("the lock is free");

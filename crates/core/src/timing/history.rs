@@ -49,9 +49,9 @@ struct OpenRun {
     key: RunKey,
     started: DateTime<Utc>,
     /// The steps that have not succeeded.
-    undone: BTreeSet<StepId>,
+    remaining: BTreeSet<StepId>,
     /// Whether any step made changes.
-    worked: bool,
+    made_changes: bool,
     /// The running steps.
     running: BTreeSet<StepId>,
     /// The start of the current idle time.
@@ -65,8 +65,8 @@ impl OpenRun {
         Self {
             key: RunKey::of(started),
             started: at,
-            undone: started.plan.steps().iter().map(|step| step.id.clone()).collect(),
-            worked: false,
+            remaining: started.plan.steps().iter().map(|step| step.id.clone()).collect(),
+            made_changes: false,
             running: BTreeSet::new(),
             idle_since: None,
             idle: 0.0,
@@ -149,8 +149,8 @@ impl History {
             }
             EventKind::StepFinished { step, seconds } => {
                 let Some(run) = self.open.get_mut(&event.run) else { return };
-                run.undone.remove(step);
-                run.worked = true;
+                run.remaining.remove(step);
+                run.made_changes = true;
                 run.end_step(step, event.at);
                 let measured = StepDuration { at: event.at, run: event.run.clone(), seconds: seconds.max(0.0) };
                 let durations = self.steps.entry(run.key.clone()).or_default();
@@ -159,7 +159,7 @@ impl History {
             }
             EventKind::StepFailed { step, .. } => {
                 if let Some(run) = self.open.get_mut(&event.run) {
-                    run.worked = true;
+                    run.made_changes = true;
                     run.end_step(step, event.at);
                 }
             }
@@ -174,13 +174,13 @@ impl History {
                 }
             }
             EventKind::RunFinished { outcome, seconds } => {
-                let Some(run) = self.open.remove(&event.run).filter(|run| run.worked) else { return };
+                let Some(run) = self.open.remove(&event.run).filter(|run| run.made_changes) else { return };
                 let past = PastRun {
                     id: event.run.clone(),
                     started: run.started,
                     outcome: *outcome,
                     seconds: seconds.max(0.0),
-                    complete: run.undone.is_empty() && !run.was_paused(*seconds),
+                    complete: run.remaining.is_empty() && !run.was_paused(*seconds),
                 };
                 keep_latest(self.runs.entry(run.key).or_default(), past, RUNS_KEPT, |past| (past.started, &past.id));
             }

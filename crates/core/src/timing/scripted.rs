@@ -37,7 +37,7 @@ pub(super) mod step_event {
 
 /// A plan of steps with their dependencies.
 pub(super) fn plan(steps: &[(&str, &[&str])]) -> Plan {
-    let steps = steps.iter().map(|(id, needs)| Step::new(id, *id, "").needs(needs));
+    let steps = steps.iter().map(|(id, needs)| Step::new(id, *id, "").needs(*needs));
     Plan::new(steps.collect()).expect("a valid plan")
 }
 
@@ -84,7 +84,7 @@ pub(super) fn scripted_run() -> impl Strategy<Value = ScriptedRun> {
             let needs: BTreeSet<String> =
                 edges.iter().filter(|(a, b)| *b == n && a < b).map(|(a, _)| format!("s{a}")).collect();
             let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
-            Step::new(&format!("s{n}"), format!("Step {n}"), "").needs(&needs)
+            Step::new(format!("s{n}"), format!("Step {n}"), "").needs(&needs)
         });
         let plan = Plan::new(steps.collect()).expect("an acyclic graph is a plan");
         ScriptedRun { plan, seconds: eighths.into_iter().map(|n| f64::from(n) / 8.0).collect(), parallelism }

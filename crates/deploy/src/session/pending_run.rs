@@ -12,7 +12,6 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::SessionError;
-use crate::strategy;
 use crate::strategy::terraform::STATE_FILES;
 
 /// A run that awaits confirmation. It holds the deployment's lock.
@@ -23,6 +22,7 @@ pub struct PendingRun {
     pub(super) parallelism: std::num::NonZeroUsize,
     pub(super) journal: DeploymentJournal,
     pub(super) lock: Option<DeploymentLock>,
+    pub(super) resources: Vec<(ResourceKind, String)>,
     pub(super) foreign: Vec<String>,
     /// Whether damaged journals and outdated tool state are archived after success.
     pub(super) is_purge: bool,
@@ -54,17 +54,8 @@ impl PendingRun {
     }
 
     /// Returns the resources that the run creates or deletes, by name.
-    pub fn resources(&self) -> Vec<(ResourceKind, String)> {
-        let mut resources: Vec<(ResourceKind, String)> = Vec::new();
-        for step in self.started.plan.steps() {
-            for kind in step.resources() {
-                let entry = (kind, strategy::leftovers::names_of_step(&step.id, &self.started.names).of(kind));
-                if !resources.contains(&entry) {
-                    resources.push(entry);
-                }
-            }
-        }
-        resources
+    pub fn resources(&self) -> &[(ResourceKind, String)] {
+        &self.resources
     }
 
     /// Starts the run in the background, after recording its start in the journal.

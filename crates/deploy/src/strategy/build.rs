@@ -10,11 +10,12 @@ use thumbctl_core::journal::JournalError;
 use thumbctl_core::resource::{ResourceKind, ResourceState};
 use thumbctl_platform::write_failure::WriteFailure;
 
-use super::call::{call, failed};
-use super::run_context::RunContext;
 use crate::aws::codebuild::{self, BuildState, BuildStatus, Phase};
 use crate::aws::logs::LogTail;
 use crate::aws::{AwsError, ErrorKind, wait};
+use crate::call::{call, failed};
+use crate::resource::{image_exists, image_uri};
+use crate::run_context::RunContext;
 
 /// Log lines in a failed build's error.
 const LAST_LINES: usize = 20;
@@ -34,7 +35,7 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(60);
 impl RunContext {
     pub(super) async fn build_image(&self, scope: &StepScope) -> Result<StepDone, StepError> {
         let kind = ResourceKind::Image;
-        if self.before.is_ready(kind) && self.image_exists(scope).await? {
+        if self.before.is_ready(kind) && image_exists(self, scope).await? {
             return Ok(StepDone::AlreadyDone);
         }
         let change =
@@ -66,7 +67,7 @@ impl RunContext {
                 scope.progress("attaching to the running build", None, None).await?;
                 id
             }
-            None if self.image_exists(scope).await? => return self.image_uri(scope).await,
+            None if image_exists(self, scope).await? => return image_uri(self, scope).await,
             None => {
                 let token = format!("{:032x}", rand::random::<u128>());
                 call(scope, &[wait::ROLE_PROPAGATION, wait::NOT_YET_SEEN], || {
@@ -76,7 +77,7 @@ impl RunContext {
             }
         };
         self.follow_build(scope, &id).await?;
-        self.image_uri(scope).await
+        image_uri(self, scope).await
     }
 
     /// Reports a build's phases and log until it ends; an unsuccessful build is an error.

@@ -6,26 +6,32 @@
 mod create;
 mod delete;
 mod follow;
-pub mod plan;
+pub(super) mod plan;
 mod prepare;
 mod stack;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub(in crate::strategy) use self::stack::Stack;
+use thumbctl_core::deployment::Deployment;
 use thumbctl_core::engine::{ResourceChange, StepDone, StepError, StepRunner, StepScope};
-use thumbctl_core::event::{Action, Failure};
+use thumbctl_core::event::Failure;
 use thumbctl_core::names::Names;
-use thumbctl_core::plan::Step;
+use thumbctl_core::plan::{Plan, Step};
 use thumbctl_core::resource::{ResourceKind, ResourceState};
 
-use super::call::{awaited, call};
-use super::deploy_target::DEPLOYMENT_TAG;
-use super::run_context::RunContext;
+use self::plan::StackStep;
+use super::typed_plan::Work;
+use super::{PreparedRun, Requirement, RunMode, Strategy, StrategyUnavailable, TemplateResources, Tools};
 use crate::aws::cloudformation;
 use crate::aws::wait::{self, Poll, Schedule};
+use crate::call::{awaited, call};
+use crate::deploy_target::DEPLOYMENT_TAG;
+use crate::resource::Stack;
+use crate::run_context::RunContext;
+use crate::settings::Settings;
 
 /// An update or a rollback takes as long as what it reverts.
 const STACK_SETTLED: Schedule =
@@ -34,50 +40,60 @@ const STACK_SETTLED: Schedule =
 /// The name of the change sets: a stack has one.
 const CHANGE_SET: &str = "thumbctl";
 
-/// The runner of the CloudFormation strategy's plans.
+/// The strategy.
 #[derive(Debug)]
-pub struct CloudformationStrategy {
-    context: RunContext,
-    action: Action,
+pub(super) struct Cloudformation;
+
+#[async_trait]
+impl Strategy for Cloudformation {
+    fn requirement(&self) -> Option<Requirement> {
+        Some(Requirement::Python)
+    }
+
+    fn deploy_plan(&self, settings: &Settings, _before: &Deployment, _mode: RunMode) -> Plan {
+        plan::steps(&settings.build.source).plan
+    }
+
+    fn template_resources(&self, settings: &Settings) -> TemplateResources {
+        plan::template_resources(&settings.build.source)
+    }
+
+    async fn prepare_deploy(
+        &self,
+        context: RunContext,
+        _mode: RunMode,
+        tools: Tools<'_>,
+    ) -> Result<PreparedRun, StrategyUnavailable> {
+        if !tools.cloud.runs_python().await {
+            return Err(StrategyUnavailable::NoPython);
+        }
+        let steps = plan::steps(&context.target.settings.build.source);
+        let names = context.names.clone();
+        Ok(PreparedRun::new(steps.plan, Arc::new(StackDeployment { context, work: steps.work }), &names))
+    }
 }
 
-impl CloudformationStrategy {
-    /// Creates a runner for one run.
-    pub fn new(context: RunContext, action: Action) -> Self {
-        Self { context, action }
-    }
-
-    async fn deploy_step(&self, step: &Step, scope: &StepScope) -> Result<StepDone, StepError> {
-        for stack in Stack::ALL {
-            if step.id.as_str() == plan::change_set_step(stack) {
-                return self.context.prepare_stack(stack, scope).await;
-            }
-            if step.id.as_str() == plan::stack_step(stack) {
-                return self.context.create_stack(stack, scope).await;
-            }
-        }
-        match step.id.as_str() {
-            plan::BUILD_SOURCE => self.context.upload_source(scope).await,
-            plan::BUILD => self.context.build_image(scope).await,
-            other => unreachable!("the plan has no step '{other}'"),
-        }
-    }
+/// The runner of a deployment.
+#[derive(Debug)]
+struct StackDeployment {
+    context: RunContext,
+    work: Work<StackStep>,
 }
 
 #[async_trait]
-impl StepRunner for CloudformationStrategy {
+impl StepRunner for StackDeployment {
     async fn run(&self, step: &Step, scope: &StepScope) -> Result<StepDone, StepError> {
-        match self.action {
-            Action::Deploy => self.deploy_step(step, scope).await,
-            Action::Destroy => self.context.remove_step(step, scope).await,
-            Action::TestUpload => unreachable!("test uploads have a runner of their own"),
+        match *self.work.of(step)? {
+            StackStep::Prepare(stack) => self.context.prepare_stack(stack, scope).await,
+            StackStep::Create(stack) => self.context.create_stack(stack, scope).await,
+            StackStep::UploadSource => self.context.upload_source(scope).await,
+            StackStep::BuildImage => self.context.build_image(scope).await,
         }
     }
 
     async fn discard(&self, step: &Step, scope: &StepScope) -> Result<(), StepError> {
-        let stack = Stack::ALL.into_iter().find(|stack| step.id.as_str() == plan::stack_step(*stack));
-        match (self.action, stack) {
-            (Action::Deploy, Some(stack)) => self.context.withdraw_stack(stack, scope).await.map(|_| ()),
+        match *self.work.of(step)? {
+            StackStep::Create(stack) => self.context.discard_stack(stack, scope).await.map(|_| ()),
             _ => Ok(()),
         }
     }

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use thumbctl_core::names::{DeploymentName, Names, Suffix};
-use thumbctl_core::plan::{Plan, StepId};
 use thumbctl_core::resource::ResourceKind;
 
-use super::deploy_target::{DEPLOYMENT_TAG, DeployTarget, REGION_TAG};
+use super::deletion::DeletionStep;
 use super::teardown;
-use crate::aws::{AwsError, Tagged, cloudformation, codebuild, ecr, iam, lambda, logs, s3};
+use super::typed_plan::TypedPlan;
+use crate::aws::{AwsError, Tagged};
+use crate::deploy_target::{DEPLOYMENT_TAG, DeployTarget, REGION_TAG};
+use crate::resource::{self, listing::Listing};
 
 /// The resources found.
 #[derive(Debug, Default)]
@@ -44,11 +46,12 @@ impl Leftovers {
     }
 
     /// The plan that deletes everything found.
-    pub fn plan(&self) -> Plan {
-        let steps = self.found.iter().flat_map(|(suffix, kinds)| {
-            Vec::from(teardown::destroy_kinds(&|kind| kinds.contains(&kind), &format!("{MARK}{suffix}")))
+    pub(super) fn plan(&self, deployment: &DeploymentName) -> TypedPlan<DeletionStep> {
+        let steps = self.each(deployment).flat_map(|(names, kinds)| {
+            let suffix = format!("-{}", names.suffix().as_str());
+            teardown::steps(&|kind| kinds.contains(&kind), &names, &suffix)
         });
-        Plan::new(steps.collect()).expect("plans under different suffixes have different step names")
+        TypedPlan::new(steps.collect())
     }
 
     /// The names under the first suffix found.
@@ -97,15 +100,6 @@ impl Leftovers {
     }
 }
 
-/// Separates a step's name from the suffix of its names.
-const MARK: &str = "-";
-
-/// The names for a teardown step: by the suffix in its id, else the run's own.
-pub fn names_of_step(step: &StepId, run: &Names) -> Names {
-    let suffix = step.as_str().rsplit_once(MARK).and_then(|(_, suffix)| Suffix::try_from(suffix.to_owned()).ok());
-    suffix.map_or_else(|| run.clone(), |suffix| Names::new(run.deployment().clone(), suffix))
-}
-
 /// The suffix in a name, if this deployment gives such a name to such a resource.
 fn suffix_of(deployment: &DeploymentName, kind: ResourceKind, name: &str) -> Option<String> {
     let at = name.find(&format!("{deployment}-"))? + deployment.as_str().len() + 1;
@@ -119,42 +113,17 @@ fn suffix_of(deployment: &DeploymentName, kind: ResourceKind, name: &str) -> Opt
 /// # Errors
 /// When a listing fails: resources that cannot be listed cannot be reported as deleted.
 pub async fn find(target: &DeployTarget, deployment: &DeploymentName) -> Result<Leftovers, AwsError> {
-    let clients = &target.clients;
-    let prefix = format!("{deployment}-");
     let mut leftovers = Leftovers { region: target.region.clone(), ..Leftovers::default() };
-    let buckets = s3::list_buckets(&clients.s3, &prefix, &target.region).await?;
-    for kind in [ResourceKind::SourceBucket, ResourceKind::DestinationBucket, ResourceKind::BuildSourceBucket] {
-        leftovers.take(deployment, kind, buckets.clone());
+    let mut kinds: BTreeMap<Listing, Vec<ResourceKind>> = BTreeMap::new();
+    for resource in resource::all() {
+        if let Some(listing) = resource.descriptor().listing {
+            kinds.entry(listing).or_default().push(resource.kind());
+        }
     }
-    leftovers.take(deployment, ResourceKind::Repository, ecr::list_repositories(&clients.ecr, &prefix).await?);
-    leftovers.take(
-        deployment,
-        ResourceKind::BuildProject,
-        codebuild::list_projects(&clients.codebuild, &prefix).await?,
-    );
-    let functions = lambda::list_functions(&clients.lambda, &prefix).await?;
-    for kind in [ResourceKind::Function, ResourceKind::MacroFunction] {
-        leftovers.take(deployment, kind, functions.clone());
-    }
-    let stacks = cloudformation::list_stacks(&clients.cloudformation, &prefix).await?;
-    for kind in [ResourceKind::MacroStack, ResourceKind::BuildStack, ResourceKind::AppStack] {
-        leftovers.take(deployment, kind, stacks.clone());
-    }
-    let roles = iam::list_roles(&clients.iam, &prefix).await?;
-    for kind in [ResourceKind::BuildRole, ResourceKind::FunctionRole, ResourceKind::MacroRole] {
-        leftovers.take(deployment, kind, roles.clone());
-    }
-    let policies = iam::list_policies(&clients.iam, &prefix).await?;
-    for kind in [ResourceKind::BuildPolicy, ResourceKind::FunctionPolicy] {
-        leftovers.take(deployment, kind, policies.clone());
-    }
-    for (folder, kinds) in [
-        ("/aws/codebuild/", &[ResourceKind::BuildLogGroup][..]),
-        ("/aws/lambda/", &[ResourceKind::FunctionLogGroup, ResourceKind::MacroLogGroup]),
-    ] {
-        let groups = logs::list_log_groups(&clients.logs, &format!("{folder}{prefix}")).await?;
+    for (listing, kinds) in kinds {
+        let found = listing.find(target, &format!("{deployment}-")).await?;
         for kind in kinds {
-            leftovers.take(deployment, *kind, groups.clone());
+            leftovers.take(deployment, kind, found.clone());
         }
     }
     leftovers.settle();
@@ -211,7 +180,7 @@ mod tests {
         let names: Vec<String> = leftovers.names(&name()).into_iter().map(|(_, name)| name).collect();
         assert_eq!(names, ["thumbs-00000001", "thumbs-00000003"]);
         assert_eq!(leftovers.foreign, ["thumbs-00000002", "thumbs-00000004"]);
-        assert_eq!(leftovers.plan().steps().len(), 2);
+        assert_eq!(leftovers.plan(&name()).plan.steps().len(), 2);
     }
 
     #[test]
@@ -232,13 +201,5 @@ mod tests {
         let names: Vec<String> = leftovers.names(&name()).into_iter().map(|(_, name)| name).collect();
         assert_eq!(names, ["thumbs-00000002", "thumbs-00000002-build-policy", "thumbs-00000003-build-policy"]);
         assert_eq!(leftovers.foreign, ["thumbs-00000001", "thumbs-00000001-build-policy"]);
-    }
-
-    #[test]
-    fn step_id_determines_the_names() {
-        let run = Names::new(name(), Suffix::from_number(1));
-        assert_eq!(names_of_step(&"source_bucket".into(), &run), run);
-        let other = names_of_step(&"source_bucket-000000ff".into(), &run);
-        assert_eq!(other.suffix().as_str(), "000000ff");
     }
 }

@@ -1,106 +1,136 @@
 //! The SDK strategy: every resource by a direct call of the AWS SDK, the third way of the original project.
 //!
 //! Every step can be repeated: it checks what exists, creates what is missing, and adopts what an interrupted process
-//! has created.
+//! has created. How a resource is created is in [`crate::resource`].
 
-mod build_side;
-mod function_side;
 pub mod plan;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
+use thumbctl_core::deployment::Deployment;
 use thumbctl_core::engine::{ResourceChange, StepDone, StepError, StepRunner, StepScope};
-use thumbctl_core::event::Action;
-use thumbctl_core::plan::Step;
+use thumbctl_core::plan::{Plan, Step};
 use thumbctl_core::resource::{ResourceKind, ResourceState};
 
-use super::run_context::RunContext;
+use self::plan::SdkStep;
+use super::typed_plan::Work;
+use super::{PreparedRun, RunMode, Strategy, StrategyUnavailable, Tools};
+use crate::aws::lambda;
+use crate::call::awaited;
+use crate::resource::{self, Resource};
+use crate::run_context::RunContext;
+use crate::settings::Settings;
 
-/// The runner of the SDK strategy's plans.
+/// The strategy.
 #[derive(Debug)]
-pub struct SdkStrategy {
-    context: RunContext,
-    action: Action,
+pub(super) struct Sdk;
+
+#[async_trait]
+impl Strategy for Sdk {
+    fn deploy_plan(&self, settings: &Settings, _before: &Deployment, _mode: RunMode) -> Plan {
+        plan::deploy(&settings.build.source)
+    }
+
+    async fn prepare_deploy(
+        &self,
+        context: RunContext,
+        _mode: RunMode,
+        _tools: Tools<'_>,
+    ) -> Result<PreparedRun, StrategyUnavailable> {
+        let steps = plan::steps(&context.target.settings.build.source);
+        let names = context.names.clone();
+        Ok(PreparedRun::new(steps.plan, Arc::new(SdkDeployment { context, work: steps.work }), &names))
+    }
 }
 
-impl SdkStrategy {
-    /// Creates a runner for one run.
-    pub fn new(context: RunContext, action: Action) -> Self {
-        Self { context, action }
-    }
-
-    /// Creates a resource, unless the journal records it as ready and the cloud has it.
-    ///
-    /// `create` creates it or adopts an existing one; it returns the ARN, if there is one.
-    async fn ensure(
-        &self,
-        scope: &StepScope,
-        kind: ResourceKind,
-        create: impl Future<Output = Result<Option<String>, StepError>>,
-    ) -> Result<StepDone, StepError> {
-        if self.context.before.is_ready(kind) && self.context.exists(scope, kind).await? {
-            return Ok(StepDone::AlreadyDone);
-        }
-        let change = |state, arn, seconds| ResourceChange {
-            kind,
-            name: self.context.name(kind),
-            arn,
-            state,
-            seconds,
-            note: None,
-        };
-        scope.changed(change(ResourceState::Creating, None, None)).await?;
-        let began = Instant::now();
-        match create.await {
-            Ok(arn) => {
-                let seconds = Some(began.elapsed().as_secs_f64());
-                scope.changed(change(ResourceState::Ready, arn, seconds)).await?;
-                Ok(StepDone::Finished)
-            }
-            Err(error) => {
-                if matches!(error, StepError::Failed(_)) {
-                    let seconds = Some(began.elapsed().as_secs_f64());
-                    scope.changed(change(ResourceState::Failed, None, seconds)).await?;
-                }
-                Err(error)
-            }
-        }
-    }
+/// The runner of a deployment.
+#[derive(Debug)]
+struct SdkDeployment {
+    context: RunContext,
+    work: Work<SdkStep>,
 }
 
 #[async_trait]
-impl StepRunner for SdkStrategy {
+impl StepRunner for SdkDeployment {
     async fn run(&self, step: &Step, scope: &StepScope) -> Result<StepDone, StepError> {
-        match self.action {
-            Action::Deploy => self.deploy_step(step, scope).await,
-            Action::Destroy => self.context.remove_step(step, scope).await,
-            Action::TestUpload => unreachable!("test uploads have a runner of their own"),
+        match self.work.of(step)? {
+            SdkStep::Create(kind) => self.ensure(scope, resource::of(*kind)).await,
+            SdkStep::UploadSource => self.context.upload_source(scope).await,
+            SdkStep::BuildImage => self.context.build_image(scope).await,
+            SdkStep::AwaitFunction => self.await_function(scope).await,
         }
     }
 }
 
-impl SdkStrategy {
-    async fn deploy_step(&self, step: &Step, scope: &StepScope) -> Result<StepDone, StepError> {
-        match step.id.as_str() {
-            plan::REPOSITORY => self.create_repository(scope).await,
-            plan::BUILD_SOURCE_BUCKET => self.create_bucket(scope, ResourceKind::BuildSourceBucket).await,
-            plan::BUILD_SOURCE => self.context.upload_source(scope).await,
-            plan::BUILD_LOG_GROUP => self.create_log_group(scope, ResourceKind::BuildLogGroup).await,
-            plan::BUILD_POLICY => self.create_policy(scope, ResourceKind::BuildPolicy).await,
-            plan::BUILD_ROLE => self.create_role(scope, ResourceKind::BuildRole).await,
-            plan::BUILD_PROJECT => self.create_project(scope).await,
-            plan::BUILD => self.context.build_image(scope).await,
-            plan::SOURCE_BUCKET => self.create_bucket(scope, ResourceKind::SourceBucket).await,
-            plan::DESTINATION_BUCKET => self.create_bucket(scope, ResourceKind::DestinationBucket).await,
-            plan::FUNCTION_LOG_GROUP => self.create_log_group(scope, ResourceKind::FunctionLogGroup).await,
-            plan::FUNCTION_POLICY => self.create_policy(scope, ResourceKind::FunctionPolicy).await,
-            plan::FUNCTION_ROLE => self.create_role(scope, ResourceKind::FunctionRole).await,
-            plan::FUNCTION => self.create_function(scope).await,
-            plan::FUNCTION_ACTIVE => self.await_function(scope).await,
-            plan::INVOKE_PERMISSION => self.permit_invocation(scope).await,
-            plan::NOTIFICATION => self.notify_function(scope).await,
-            other => unreachable!("the plan has no step '{other}'"),
+impl SdkDeployment {
+    /// Creates a resource, unless the journal records it as ready and the cloud has it.
+    async fn ensure(&self, scope: &StepScope, resource: &dyn Resource) -> Result<StepDone, StepError> {
+        let kind = resource.kind();
+        if self.is_done(scope, kind).await? {
+            for difference in resource.differences(&self.context, scope).await? {
+                scope.warn(difference).await?;
+            }
+            return Ok(StepDone::AlreadyDone);
         }
+        scope.changed(self.change(kind, ResourceState::Creating, None, None)).await?;
+        let began = Instant::now();
+        let created = resource.create(&self.context, scope).await;
+        let arn = self.check(scope, kind, began, created).await?;
+        let change = if resource.is_awaited() {
+            // Ready only once it is usable, which a later step awaits.
+            self.change(kind, ResourceState::Creating, arn, None)
+        } else {
+            self.change(kind, ResourceState::Ready, arn, Some(began))
+        };
+        scope.changed(change).await?;
+        Ok(StepDone::Finished)
+    }
+
+    async fn await_function(&self, scope: &StepScope) -> Result<StepDone, StepError> {
+        let kind = ResourceKind::Function;
+        if self.is_done(scope, kind).await? {
+            return Ok(StepDone::AlreadyDone);
+        }
+        let (client, name) = (&self.context.target.clients.lambda, &self.context.name(kind));
+        let began = Instant::now();
+        let active = awaited(scope, |waits| async move {
+            let mut on_wait = |waiting| drop(waits.send(waiting));
+            lambda::wait_active(client, name, scope.cancel(), &mut on_wait).await
+        })
+        .await;
+        let function = self.check(scope, kind, began, active).await?;
+        scope.changed(self.change(kind, ResourceState::Ready, Some(function.arn), Some(began))).await?;
+        Ok(StepDone::Finished)
+    }
+
+    async fn is_done(&self, scope: &StepScope, kind: ResourceKind) -> Result<bool, StepError> {
+        Ok(self.context.before.is_ready(kind) && resource::exists(&self.context, scope, kind).await?)
+    }
+
+    /// Reports a failed creation; returns its result.
+    async fn check<T>(
+        &self,
+        scope: &StepScope,
+        kind: ResourceKind,
+        began: Instant,
+        result: Result<T, StepError>,
+    ) -> Result<T, StepError> {
+        if matches!(result, Err(StepError::Failed(_))) {
+            scope.changed(self.change(kind, ResourceState::Failed, None, Some(began))).await?;
+        }
+        result
+    }
+
+    fn change(
+        &self,
+        kind: ResourceKind,
+        state: ResourceState,
+        arn: Option<String>,
+        began: Option<Instant>,
+    ) -> ResourceChange {
+        let seconds = began.map(|began| began.elapsed().as_secs_f64());
+        ResourceChange { kind, name: self.context.name(kind), arn, state, seconds, note: None }
     }
 }

@@ -4,20 +4,18 @@ use thumbctl_core::engine::{StepDone, StepError, StepScope};
 use thumbctl_core::event::Failure;
 use thumbctl_core::resource::ResourceKind;
 
-use super::call::call;
-use super::run_context::RunContext;
 use crate::assets;
 use crate::aws::{s3, wait};
-
-/// The key of the function's source in the build source bucket.
-pub(super) const SOURCE_KEY: &str = "function.zip";
+use crate::call::call;
+use crate::resource::{SOURCE_KEY, image_exists};
+use crate::run_context::RunContext;
 
 impl RunContext {
     pub(super) async fn upload_source(&self, scope: &StepScope) -> Result<StepDone, StepError> {
         let bucket = self.name(ResourceKind::BuildSourceBucket);
         // The source of an existing image is kept; an interrupted teardown may have deleted it.
         if self.before.is_ready(ResourceKind::Image)
-            && self.image_exists(scope).await?
+            && image_exists(self, scope).await?
             && call(scope, &[wait::NOT_YET_SEEN], || s3::head_object(&self.target.clients.s3, &bucket, SOURCE_KEY))
                 .await?
                 .is_some()

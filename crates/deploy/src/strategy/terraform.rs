@@ -10,7 +10,7 @@ pub mod build_runner;
 mod destroy;
 mod diagnosis;
 mod follow;
-pub mod plan;
+mod plan;
 mod process;
 mod program;
 mod progress_reducer;
@@ -23,27 +23,35 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use thumbctl_core::deployment::Deployment;
 use thumbctl_core::engine::{ResourceChange, StepDone, StepError, StepRunner, StepScope};
-use thumbctl_core::event::{Action, EventKind, Failure};
-use thumbctl_core::plan::Step;
+use thumbctl_core::event::{EventKind, Failure};
+use thumbctl_core::names::Names;
+use thumbctl_core::plan::{Plan, Step};
 use thumbctl_core::resource::{ResourceKind, ResourceState};
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
-use self::address::{ADDRESS_MAPPINGS, AddressMapping, FUNCTION_MODULE};
+use self::address::{AddressMapping, FUNCTION_MODULE};
 pub use self::follow::stop_orphaned_run;
 use self::follow::{TerraformRun, Until, failed};
-use self::plan::Stage;
+use self::plan::{Stage, TerraformStep};
 use self::process::{Process, ProcessSpec};
 pub use self::program::{Program, TerraformError};
-pub use self::refresh_plan::{RefreshPlan, refresh_plan};
+pub use self::refresh_plan::RefreshPlan;
+use self::refresh_plan::refresh_plan;
 pub use self::stream::{Change, Summary};
 pub use self::workspace::{STATE_FILES, configuration};
 use self::workspace::{StateError, Workspace};
-use super::call::call;
-use super::run_context::RunContext;
+use super::deletion::{DeletionStep, Extent};
+use super::typed_plan::{TypedPlan, Work};
+use super::{PreparedRun, Requirement, RunMode, Strategy, StrategyUnavailable, ToolParts, Tools, may_exist};
 use crate::aws::codebuild::{self, BuildStatus};
-use crate::cloud::{Cloud, CloudAccess, CloudError};
-use crate::settings::{BuildSource, TerraformSettings};
+use crate::call::call;
+use crate::cloud::{CloudAccess, CloudError};
+use crate::resource;
+use crate::run_context::RunContext;
+use crate::settings::{BuildSource, Settings, TerraformSettings};
 
 /// The address of the build, and the option that repeats it.
 const BUILD_ADDRESS: &str = "terraform_data.build";
@@ -76,13 +84,14 @@ impl Terraform {
     ///
     /// # Errors
     /// When it is missing or too old, or there are no credentials for it.
-    pub async fn find(settings: &TerraformSettings, cloud: &Cloud, dir: PathBuf) -> Result<Self, TerraformUnavailable> {
-        let workspace = Workspace::new(dir);
+    async fn find(tools: Tools<'_>) -> Result<Self, TerraformUnavailable> {
+        let settings = &tools.settings.terraform;
+        let workspace = Workspace::new(tools.dir);
         let known = workspace.initialized().map(|initialized| initialized.program);
         let program = Program::find(settings, known).await?;
         // Found now: a program replaced while it runs cannot find itself any more.
         let builder = std::env::current_exe().map_err(CloudError::Program)?;
-        let access = cloud.access();
+        let access = tools.cloud.access();
         access.environment().await?;
         Ok(Self { program, settings: settings.clone(), access, workspace, builder })
     }
@@ -114,13 +123,85 @@ impl Terraform {
     }
 }
 
+/// The plan of a deployment: one apply, or, step by step, two halves.
+pub fn deploy_plan(source: &BuildSource, mode: RunMode) -> Plan {
+    plan::deploy(source, mode).plan
+}
+
+/// The strategy.
+#[derive(Debug)]
+pub(super) struct TerraformStrategy;
+
+#[async_trait]
+impl Strategy for TerraformStrategy {
+    fn requirement(&self) -> Option<Requirement> {
+        Some(Requirement::Terraform)
+    }
+
+    fn deploy_plan(&self, settings: &Settings, before: &Deployment, mode: RunMode) -> Plan {
+        deploy_plan(&settings.build.source, plan::possible(mode, before))
+    }
+
+    async fn prepare_deploy(
+        &self,
+        context: RunContext,
+        mode: RunMode,
+        tools: Tools<'_>,
+    ) -> Result<PreparedRun, StrategyUnavailable> {
+        let terraform = Terraform::find(tools).await?;
+        let source = &context.target.settings.build.source;
+        let steps = plan::deploy(source, plan::possible(mode, &context.before));
+        Ok(TerraformRunner::prepare(context, terraform, steps))
+    }
+
+    fn destroy_plan(&self, _names: &Names, before: &Deployment) -> Plan {
+        plan::destroy(&may_exist(before)).plan
+    }
+
+    async fn prepare_destroy(&self, context: RunContext, tools: Tools<'_>) -> Result<PreparedRun, StrategyUnavailable> {
+        let steps = plan::destroy(&may_exist(&context.before));
+        if steps.plan.steps().is_empty() {
+            return Ok(PreparedRun::teardown(context, TypedPlan::default()));
+        }
+        let terraform = Terraform::find(tools).await?;
+        Ok(TerraformRunner::prepare(context, terraform, steps))
+    }
+
+    fn has_tool(&self) -> bool {
+        true
+    }
+
+    async fn prepare_tool(
+        &self,
+        tools: Tools<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Result<ToolParts, Failure>>, StrategyUnavailable> {
+        Ok(Some(Terraform::find(tools).await?.prepare_folder(cancel).await))
+    }
+
+    async fn refresh_plan(
+        &self,
+        context: &RunContext,
+        tools: Tools<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Result<RefreshPlan, Failure>>, StrategyUnavailable> {
+        let terraform = Terraform::find(tools).await?;
+        let about = (&context.names, context.before.has_resources());
+        Ok(Some(refresh_plan(&terraform, about, &context.target, cancel).await))
+    }
+
+    fn purges_recorded(&self) -> bool {
+        true
+    }
+}
+
 /// The runner of the Terraform strategy's plans.
 #[derive(Debug)]
-pub struct TerraformStrategy {
+struct TerraformRunner {
     context: Arc<RunContext>,
-    action: Action,
+    work: Work<TerraformStep>,
     terraform: Terraform,
-    work: Mutex<SharedState>,
+    state: Mutex<SharedState>,
 }
 
 /// The state that steps share.
@@ -148,34 +229,36 @@ struct SharedState {
     removes_function: bool,
 }
 
-impl TerraformStrategy {
-    /// Creates a runner for one run.
-    pub fn new(context: RunContext, action: Action, terraform: Terraform) -> Self {
-        Self { context: Arc::new(context), action, terraform, work: Mutex::default() }
+impl TerraformRunner {
+    fn prepare(context: RunContext, terraform: Terraform, steps: TypedPlan<TerraformStep>) -> PreparedRun {
+        let names = context.names.clone();
+        let runner = Self { context: Arc::new(context), work: steps.work, terraform, state: Mutex::default() };
+        PreparedRun::new(steps.plan, Arc::new(runner), &names)
     }
 }
 
 #[async_trait]
-impl StepRunner for TerraformStrategy {
+impl StepRunner for TerraformRunner {
     async fn run(&self, step: &Step, scope: &StepScope) -> Result<StepDone, StepError> {
-        let (stage, id) = plan::stage_of(step.id.as_str());
-        match id {
-            plan::INIT => {
+        match *self.work.of(step)? {
+            TerraformStep::Init => {
                 let done = self.init(scope).await;
-                self.work.lock().await.init_failed = done.is_err();
+                self.state.lock().await.init_failed = done.is_err();
                 done
             }
-            plan::PLAN_START => self.start_plan(stage, scope).await,
-            plan::PLAN => self.plan(stage, scope).await,
-            plan::APPLY_START => self.start_apply(stage, scope).await,
-            plan::APPLY => self.apply(stage, scope).await,
-            plan::DESTROY_START => self.start_destroy(scope).await,
-            plan::DESTROY => self.destroy(scope).await,
-            plan::LEFTOVERS => self.remove_leftovers(scope).await,
+            TerraformStep::StartPlan(stage) => self.start_plan(stage, scope).await,
+            TerraformStep::Plan(stage) => self.plan(stage, scope).await,
+            TerraformStep::StartApply(stage) => self.start_apply(stage, scope).await,
+            TerraformStep::Apply(stage) => self.apply(stage, scope).await,
+            TerraformStep::StartDestroy => self.start_destroy(scope).await,
+            TerraformStep::Destroy => self.destroy(scope).await,
+            TerraformStep::DeleteLeftovers => self.remove_leftovers(scope).await,
             // Without Terraform, its resources are kept.
-            _ if self.work.lock().await.init_failed => Err(StepError::Cancelled),
-            _ if self.action == Action::Destroy => self.context.remove_step(step, scope).await,
-            other => unreachable!("the plan has no step '{other}'"),
+            TerraformStep::DeleteBuilds if self.state.lock().await.init_failed => Err(StepError::Cancelled),
+            TerraformStep::DeleteBuilds => {
+                let (kind, names) = (ResourceKind::BuildProject, self.context.names.clone());
+                self.context.delete_step(&DeletionStep { extent: Extent::Contents, kind, names }, scope).await
+            }
         }
     }
 
@@ -184,16 +267,18 @@ impl StepRunner for TerraformStrategy {
         if !step.continues_previous {
             return Ok(());
         }
-        let mut work = self.work.lock().await;
-        let Some(mut run) = work.run.take() else { return Ok(()) };
+        let mut state = self.state.lock().await;
+        let Some(mut run) = state.run.take() else { return Ok(()) };
         self.end(&mut run, scope).await?;
-        let (stage, id) = plan::stage_of(step.id.as_str());
-        // A plan creates nothing: its resources may exist unchanged.
-        if id == plan::APPLY { self.report_uncreated(stage, &work, Some(&run), scope).await } else { Ok(()) }
+        match *self.work.of(step)? {
+            TerraformStep::Apply(stage) => self.report_uncreated(stage, &state, Some(&run), scope).await,
+            // A plan creates nothing: its resources may exist unchanged.
+            _ => Ok(()),
+        }
     }
 }
 
-impl TerraformStrategy {
+impl TerraformRunner {
     /// Writes the folder and initializes it, unless nothing would change.
     async fn init(&self, scope: &StepScope) -> Result<StepDone, StepError> {
         let Terraform { program, settings, workspace, .. } = &self.terraform;
@@ -244,7 +329,7 @@ impl TerraformStrategy {
         let has_function = state.iter().any(|address| address.starts_with(FUNCTION_MODULE));
         let stage = if has_function { Stage::All } else { stage };
         {
-            let mut work = self.work.lock().await;
+            let mut work = self.state.lock().await;
             work.stage = has_function.then_some(Stage::All);
             work.planned.clear();
             work.removes_function = false;
@@ -254,13 +339,13 @@ impl TerraformStrategy {
         let mut imports = Vec::new();
         if self.context.before.has_resources() {
             for mapping in
-                ADDRESS_MAPPINGS.iter().filter(|mapping| self.is_of(stage, mapping) && !state.contains(mapping.address))
+                AddressMapping::all().filter(|it| self.is_of(stage, it) && !state.contains(it.terraform.address))
             {
-                let id = mapping.import_id(&self.context.names, &self.context.target.identity.account);
+                let id = mapping.import_id(self.context.resources());
                 let Some(id) = id else { continue };
                 // A permission is deleted with its function.
-                let goes = mapping.kind == ResourceKind::InvokePermission && self.work.lock().await.removes_function;
-                if goes || !self.context.exists(scope, mapping.kind).await? {
+                let goes = mapping.kind == ResourceKind::InvokePermission && self.state.lock().await.removes_function;
+                if goes || !resource::exists(&self.context, scope, mapping.kind).await? {
                     continue;
                 }
                 // Rule: the provider cannot plan an imported function while its image is unknown ("inconsistent
@@ -268,12 +353,12 @@ impl TerraformStrategy {
                 if mapping.kind == ResourceKind::Function && builds {
                     let words = format!("{id} exists, but neither it nor its build is in the state: it is recreated");
                     scope.warn(words).await?;
-                    self.work.lock().await.removes_function = true;
+                    self.state.lock().await.removes_function = true;
                     continue;
                 }
                 let words = format!("{id} exists, but is not in the state: it is imported");
                 scope.warn(words).await?;
-                imports.push((mapping.address, id));
+                imports.push((mapping.terraform.address, id));
             }
         }
         workspace.write_imports(&imports).map_err(failed)?;
@@ -291,10 +376,10 @@ impl TerraformStrategy {
     /// Returns whether the build in the state succeeded, and its image exists.
     async fn has_image(&self, scope: &StepScope) -> Result<bool, StepError> {
         let kind = ResourceKind::Image;
-        if !self.context.exists(scope, kind).await? {
+        if !resource::exists(&self.context, scope, kind).await? {
             return Ok(false);
         }
-        if self.context.before.is_ready(kind) || self.work.lock().await.ready.contains(&kind) {
+        if self.context.before.is_ready(kind) || self.state.lock().await.ready.contains(&kind) {
             return Ok(true);
         }
         // Its end was not observed: the image may be an earlier build's.
@@ -308,12 +393,12 @@ impl TerraformStrategy {
     /// Follows Terraform until its provider runs, and leaves the rest to the next step.
     async fn start(&self, mut run: TerraformRun, scope: &StepScope) -> Result<StepDone, StepError> {
         self.follow(&mut run, Until::ProviderRuns, scope).await?;
-        self.work.lock().await.run = Some(run);
+        self.state.lock().await.run = Some(run);
         Ok(StepDone::Finished)
     }
 
     async fn plan(&self, stage: Stage, scope: &StepScope) -> Result<StepDone, StepError> {
-        let mut work = self.work.lock().await;
+        let mut work = self.state.lock().await;
         let Some(mut run) = work.run.take() else { return Ok(StepDone::AlreadyDone) };
         self.follow(&mut run, Until::Ended, scope).await?;
         for change in run.planned.iter().filter(|change| !matches!(change.action.as_str(), "read" | "noop")) {
@@ -322,7 +407,7 @@ impl TerraformStrategy {
                 return Err(StepError::Failed(
                     Failure::new(format!(
                         "Terraform would {action} the {} ({}): nothing was applied",
-                        lost.title().to_lowercase(),
+                        resource::descriptor(lost).title.to_lowercase(),
                         self.context.name(lost)
                     ))
                     .with_hint("its contents would be lost; `thumbctl destroy` deletes them intentionally"),
@@ -331,7 +416,7 @@ impl TerraformStrategy {
             let action = reason.as_ref().map_or_else(|| action.clone(), |reason| format!("{action} ({reason})"));
             scope
                 .emit(EventKind::ChangePlanned {
-                    step: plan::apply_start_of(stage).as_str().into(),
+                    step: TerraformStep::StartApply(stage).id(),
                     action,
                     logical_id: address.clone(),
                     resource_type: resource_type.clone(),
@@ -369,7 +454,7 @@ impl TerraformStrategy {
 
 /// The bucket whose contents a change would delete. One that was never completed is empty.
 fn lost_bucket(change: &Change) -> Option<ResourceKind> {
-    let mapping = AddressMapping::of(&change.address).filter(|mapping| mapping.address == change.address)?;
+    let mapping = AddressMapping::of(&change.address).filter(|mapping| mapping.terraform.address == change.address)?;
     let holds_images = matches!(mapping.kind, ResourceKind::SourceBucket | ResourceKind::DestinationBucket);
     let is_lost = matches!(change.action.as_str(), "delete" | "replace") && change.reason.as_deref() != Some("tainted");
     (holds_images && is_lost).then_some(mapping.kind)

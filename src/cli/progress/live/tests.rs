@@ -101,7 +101,7 @@ fn lines_fit_terminal() {
 #[test]
 fn low_terminal_shows_running_steps() {
     let now = Instant::now();
-    let steps = (0..30).map(|n| Step::new(&format!("s{n}"), format!("Step {n}"), "")).collect();
+    let steps = (0..30).map(|n| Step::new(format!("s{n}"), format!("Step {n}"), "")).collect();
     let mut view = RunView::new(now);
     view.apply(&started(steps), now);
     for n in 0..20 {

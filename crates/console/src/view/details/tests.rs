@@ -79,7 +79,7 @@ fn every_resource_has_details_in_every_state() {
         for kind in ResourceKind::ARCHITECTURE {
             let model = details_of(scene((120, 40)), kind);
             let text = whole(&model, 70);
-            let purpose = kind.purpose().split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+            let purpose = descriptor(kind).purpose.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
             assert!(text.contains(&purpose), "{kind}:\n{text}");
             assert_eq!(text.lines().count(), rows(&model, 72), "{kind}");
             let widest = text.lines().map(text::width).max();
@@ -182,7 +182,7 @@ fn warnings_and_outputs_are_shown() {
 #[test]
 fn planned_changes_are_shown_with_step() {
     let mut model = scenes::empty((120, 40));
-    let plan = thumbctl_deploy::strategy::terraform::plan::deploy(
+    let plan = thumbctl_deploy::strategy::terraform::deploy_plan(
         &thumbctl_deploy::settings::BuildSource::Bundle,
         crate::message::RunMode::Continuous,
     );

@@ -3,6 +3,7 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
+use thumbctl_deploy::resource::descriptor;
 
 use super::{DialogSpec, centred, fill, inside, open, typed, visible_range};
 use crate::keymap::{Action, Context};
@@ -84,7 +85,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, dialog: &ConfirmDialog, 
 fn list(dialog: &ConfirmDialog, look: Appearance, columns: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for (kind, name) in &dialog.resources {
-        let row = StyledRow::new(look).text(kind.title(), Role::Text).to(TITLE).text(name, Role::Quiet);
+        let row = StyledRow::new(look).text(descriptor(*kind).title, Role::Text).to(TITLE).text(name, Role::Quiet);
         lines.push(row.line(columns));
     }
     for name in &dialog.foreign {

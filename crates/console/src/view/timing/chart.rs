@@ -5,6 +5,7 @@ use ratatui::text::{Line, Span};
 use thumbctl_core::event::SkipReason;
 use thumbctl_core::plan::{Step, StepId};
 use thumbctl_core::timing::{self, Estimate, PhaseBar, WaterfallBar};
+use thumbctl_deploy::resource::descriptor;
 use thumbctl_platform::text;
 
 use super::super::{Appearance, clean};
@@ -59,7 +60,7 @@ struct ChartRow {
 pub(super) fn name(run: &RunModel, step: &Step) -> String {
     let first = |kind| run.step_for(kind).is_some_and(|model| model.step.id == step.id);
     let name = match step.resource {
-        Some(kind) if first(kind) => kind.title(),
+        Some(kind) if first(kind) => descriptor(kind).title,
         _ => &step.title,
     };
     clean(name)

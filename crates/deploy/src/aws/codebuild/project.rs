@@ -61,16 +61,16 @@ pub struct SourceDescription {
 pub struct Variable {
     /// Its name.
     pub name: String,
-    /// Its value, or its location; see [`Self::kept_in`].
+    /// Its value, or its location; see [`Self::store`].
     pub value: String,
     /// `PARAMETER_STORE` or `SECRETS_MANAGER`, if the value is kept there.
-    pub kept_in: Option<String>,
+    pub store: Option<String>,
 }
 
 // Not derived: a value may be a secret.
 impl std::fmt::Debug for Variable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Variable").field("name", &self.name).field("kept_in", &self.kept_in).finish_non_exhaustive()
+        f.debug_struct("Variable").field("name", &self.name).field("store", &self.store).finish_non_exhaustive()
     }
 }
 
@@ -128,7 +128,7 @@ fn variables(environment: ProjectEnvironment) -> Vec<Variable> {
         .map(|variable| Variable {
             name: variable.name,
             value: variable.value,
-            kept_in: variable.r#type.map(|kind| kind.as_str().to_owned()).filter(|kind| kind != "PLAINTEXT"),
+            store: variable.r#type.map(|kind| kind.as_str().to_owned()).filter(|kind| kind != "PLAINTEXT"),
         })
         .collect()
 }

@@ -5,12 +5,11 @@ use thumbctl_core::engine::{ResourceChange, StepDone, StepError, StepScope};
 use thumbctl_core::event::Failure;
 use thumbctl_core::resource::{ResourceKind, ResourceState};
 
-use super::super::call::call;
-use super::super::probe;
-use super::super::run_context::RunContext;
-use super::stack::Stack;
 use super::{CHANGE_SET, follow::Since};
-use crate::aws::{cloudformation, iam, s3, wait};
+use crate::aws::{cloudformation, iam, wait};
+use crate::call::call;
+use crate::resource::{self, Presence, Stack};
+use crate::run_context::RunContext;
 
 impl RunContext {
     /// Executes a stack's change set, or attaches to an execution in progress, and follows it to its end.
@@ -30,7 +29,7 @@ impl RunContext {
                 // After a lost response, the repeated call finds the change set executed.
                 let now = self.own_stack(stack, &self.names, &scope.without_cancellation()).await?;
                 if now.is_none_or(|now| now.status.is_in_review()) {
-                    self.withdraw_stack(stack, &scope.without_cancellation()).await?;
+                    self.discard_stack(stack, &scope.without_cancellation()).await?;
                     return Err(error);
                 }
             }
@@ -116,12 +115,12 @@ impl RunContext {
         let kinds = stack.kinds().into_iter().filter(|kind| !unneeded(kind));
         let mut put_back = false;
         let presences = kinds.map(|kind| async move {
-            let presence = call(scope, &[], || probe::presence(&self.target, &self.names, kind)).await?;
+            let presence = resource::presence(self, scope, kind).await?;
             Ok::<_, StepError>((kind, presence))
         });
         for answer in join_all(presences).await {
             let (kind, presence) = answer?;
-            if presence == probe::Presence::Missing {
+            if presence == Presence::Missing {
                 // An interrupted teardown has removed it as its first step.
                 if kind == ResourceKind::Notification {
                     self.put_notification_back(scope).await?;
@@ -131,7 +130,7 @@ impl RunContext {
                 let words = format!(
                     "the stack {} is complete, but its {} {} is missing",
                     self.name(stack.kind()),
-                    kind.title(),
+                    resource::descriptor(kind).title,
                     self.name(kind)
                 );
                 return Err(StepError::Failed(Failure::new(words).with_hint(
@@ -143,11 +142,10 @@ impl RunContext {
     }
 
     async fn put_notification_back(&self, scope: &StepScope) -> Result<(), StepError> {
-        let (client, bucket) = (&self.target.clients.s3, self.name(ResourceKind::SourceBucket));
-        let function = self.arn_of(ResourceKind::Function, &self.names).expect("functions have ARNs");
-        call(scope, &[wait::CONFLICT], || s3::put_notification(client, &bucket, &function)).await?;
+        let kind = ResourceKind::Notification;
+        resource::of(kind).create(self, scope).await?;
         let note = Some("restored".to_owned());
-        self.report_kind(scope, &self.names, (ResourceKind::Notification, ResourceState::Ready), Some(0.0), note).await
+        self.report_kind(scope, &self.names, (kind, ResourceState::Ready), Some(0.0), note).await
     }
 
     /// Rule: CloudFormation propagates a stack's tags to its resources, except to managed policies, whose

@@ -6,13 +6,12 @@ use thumbctl_core::engine::{StepError, StepScope};
 use thumbctl_core::names::Names;
 use thumbctl_core::resource::{ResourceKind, ResourceState};
 
-use super::super::call::call;
-use super::super::deploy_target::DEPLOYMENT_TAG;
-use super::super::inspect;
-use super::super::run_context::RunContext;
 use super::follow::Since;
-use super::stack::Stack;
 use crate::aws::{Deleted, cloudformation, wait};
+use crate::call::call;
+use crate::deploy_target::DEPLOYMENT_TAG;
+use crate::resource::{self, Stack};
+use crate::run_context::RunContext;
 
 /// The last reported state of a stack's resources.
 type ReportedStates = BTreeMap<ResourceKind, ResourceState>;
@@ -90,11 +89,11 @@ impl RunContext {
         for kind in stack.kinds() {
             match kind {
                 ResourceKind::SourceBucket | ResourceKind::DestinationBucket | ResourceKind::BuildSourceBucket => {
-                    self.empty_bucket(&names.of(kind), scope).await?;
+                    resource::empty_bucket(&self.target, &names.of(kind), scope).await?;
                 }
                 ResourceKind::Repository => {
-                    self.remove_builds(&names.of(ResourceKind::BuildProject), scope).await?;
-                    self.remove(ResourceKind::Image, names, scope).await?;
+                    resource::delete_builds(&self.target, &names.of(ResourceKind::BuildProject), scope).await?;
+                    self.delete(ResourceKind::Image, names, scope).await?;
                 }
                 _ => {}
             }
@@ -117,7 +116,7 @@ impl RunContext {
             if matches!(kind, ResourceKind::InvokePermission | ResourceKind::Notification | ResourceKind::Macro) {
                 continue;
             }
-            let found = call(scope, &[], || inspect::inspect(&self.target, names, kind)).await?;
+            let found = call(scope, &[], || resource::inspect(&self.target, names, kind)).await?;
             let Some(found) = found else { continue };
             let owner = found.tags.iter().find(|(key, _)| key == DEPLOYMENT_TAG).map(|(_, owner)| owner.as_str());
             // Untagged: a policy, or a late writer's log group.
@@ -127,7 +126,7 @@ impl RunContext {
             }
             removed.push(kind);
             self.report_kind(scope, names, (kind, ResourceState::Deleting), None, None).await?;
-            self.remove(kind, names, scope).await?;
+            self.delete(kind, names, scope).await?;
             let note = Some("left by the stack".to_owned());
             self.report_kind(scope, names, (kind, ResourceState::Deleted), None, note).await?;
         }

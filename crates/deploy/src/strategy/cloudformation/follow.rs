@@ -10,11 +10,11 @@ use thumbctl_core::event::{Failure, LogSource};
 use thumbctl_core::names::Names;
 use thumbctl_core::resource::{ResourceKind, ResourceState};
 
-use super::super::call::{call, failed};
-use super::super::run_context::RunContext;
-use super::stack::Stack;
 use crate::aws::ErrorKind;
 use crate::aws::cloudformation::{self, StackEvent};
+use crate::call::{call, failed};
+use crate::resource::Stack;
+use crate::run_context::RunContext;
 
 /// The first and the longest delay between polls; the longest while requests are throttled,
 /// too.

@@ -1,85 +1,98 @@
 //! The plans that create and delete the three stacks. Pure.
 
-use thumbctl_core::plan::{Plan, Step, StepId};
+use thumbctl_core::names::Names;
+use thumbctl_core::plan::{Step, StepId};
 use thumbctl_core::resource::ResourceKind::{self, *};
 
-use super::super::teardown::EMPTY;
-use super::stack::Stack;
+use super::super::TemplateResources;
+use super::super::deletion::{DeletionStep, Extent};
+use super::super::typed_plan::TypedPlan;
+use crate::resource::Stack;
 use crate::settings::BuildSource;
 
-pub(super) const BUILD_SOURCE: &str = "build_source";
-pub(super) const BUILD: &str = "build";
-
-/// The step that creates a stack's change set.
-pub(super) fn change_set_step(stack: Stack) -> &'static str {
-    match stack {
-        Stack::Macro => "macro_change_set",
-        Stack::Build => "build_change_set",
-        Stack::App => "app_change_set",
-    }
+/// What a step of a deployment does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StackStep {
+    /// Creates a stack's change set.
+    Prepare(Stack),
+    /// Executes a stack's change set.
+    Create(Stack),
+    /// Uploads the function's source.
+    UploadSource,
+    /// Builds the image.
+    BuildImage,
 }
 
-/// The step that executes a stack's change set; in a teardown, the step that deletes the stack.
-pub(super) fn stack_step(stack: Stack) -> &'static str {
-    match stack {
-        Stack::Macro => "macro_stack",
-        Stack::Build => "build_stack",
-        Stack::App => "app_stack",
+use StackStep::{BuildImage, Create, Prepare, UploadSource};
+
+impl StackStep {
+    pub(super) fn id(self) -> StepId {
+        match self {
+            Prepare(stack) => format!("{}_change_set", stack.word()).into(),
+            Create(stack) => stack.kind().as_str().into(),
+            UploadSource => "build_source".into(),
+            BuildImage => "build".into(),
+        }
     }
 }
 
 const CHANGE_SET_CALLS: [&str; 3] =
     ["cloudformation:CreateChangeSet", "cloudformation:DescribeChangeSet", "cloudformation:DescribeStacks"];
 
-/// The plan of a deployment. Macro and build stacks are independent; the application's template needs
-/// the macro, and its function needs the image.
-pub fn deploy(source: &BuildSource) -> Plan {
+/// The steps of a deployment. Macro and build stacks are independent; the application's template needs the macro, and its
+/// function needs the image.
+pub(super) fn steps(source: &BuildSource) -> TypedPlan<StackStep> {
     let bundled = *source == BuildSource::Bundle;
     let mut steps = Vec::new();
     for stack in [Stack::Macro, Stack::Build] {
         steps.extend(stack_steps(stack, &[], bundled));
     }
-    let mut build_needs = vec![stack_step(Stack::Build)];
+    let mut build_needs = vec![Create(Stack::Build).id()];
     if bundled {
-        steps.push(
-            Step::new(
-                BUILD_SOURCE,
-                "Upload the function's source",
-                "A zip without a root folder, as CodeBuild expects; CloudFormation creates the bucket, but uploads nothing.",
-            )
-            .needs(&[stack_step(Stack::Build)])
-            .calls(&["s3:PutObject"]),
+        let step = Step::new(
+            UploadSource.id(),
+            "Upload the function's source",
+            "A zip without a root folder, as CodeBuild expects; CloudFormation creates the bucket, but uploads nothing.",
         );
-        build_needs.push(BUILD_SOURCE);
+        steps.push((UploadSource, step.needs([Create(Stack::Build).id()]).calls(&["s3:PutObject"])));
+        build_needs.push(UploadSource.id());
     }
-    steps.push(
-        Step::new(
-            BUILD,
-            "Build the function's image",
-            "CodeBuild compiles the function and pushes its image to ECR; stacks cannot wait for a build.",
-        )
-        .needs(&build_needs)
-        .about(Image)
-        .calls(&[
+    let step = Step::new(
+        BuildImage.id(),
+        "Build the function's image",
+        "CodeBuild compiles the function and pushes its image to ECR; stacks cannot wait for a build.",
+    );
+    steps.push((
+        BuildImage,
+        step.needs(build_needs).about(Image).calls(&[
             "codebuild:StartBuild",
             "codebuild:BatchGetBuilds",
             "logs:GetLogEvents",
             "ecr:DescribeImages",
         ]),
-    );
-    steps.extend(stack_steps(Stack::App, &[stack_step(Stack::Macro), BUILD], bundled));
-    Plan::new(steps).expect("the steps above are in order")
+    ));
+    steps.extend(stack_steps(Stack::App, &[Create(Stack::Macro), BuildImage], bundled));
+    TypedPlan::new(steps)
 }
 
-/// The resources of each stack's step in the shipped templates: name and type. Calls no cloud.
-pub fn template_resources(source: &BuildSource) -> Vec<(StepId, Vec<(&'static str, &'static str)>)> {
-    let is_created = |(name, _): &(&str, &str)| *source == BuildSource::Bundle || *name != "BuildSourceBucket";
-    let of =
-        |stack: Stack| (stack_step(stack).into(), stack.template_resources().into_iter().filter(is_created).collect());
-    Stack::ALL.map(of).into()
+/// The resources of each stack's step in the shipped templates. Calls no cloud.
+pub(super) fn template_resources(source: &BuildSource) -> TemplateResources {
+    let is_created = |kind: ResourceKind| *source == BuildSource::Bundle || kind != BuildSourceBucket;
+    let resources = |stack: Stack| {
+        let mut resources: Vec<(&str, &str)> = Vec::new();
+        for (_, resource) in stack.resources().filter(|(kind, _)| is_created(*kind)) {
+            let resource = (resource.logical_id, resource.resource_type);
+            // The notification is a property of its bucket.
+            if !resources.contains(&resource) {
+                resources.push(resource);
+            }
+        }
+        resources
+    };
+    Stack::ALL.map(|stack| (Create(stack).id(), resources(stack))).into()
 }
 
-fn stack_steps(stack: Stack, needs: &[&str], bundled: bool) -> [Step; 2] {
+fn stack_steps(stack: Stack, needs: &[StackStep], bundled: bool) -> [(StackStep, Step); 2] {
     let (prepare_title, create_title, prepare_reason, create_reason, calls): (_, _, _, _, &[&str]) = match stack {
         Stack::Macro => (
             "Prepare the macro's stack",
@@ -131,102 +144,123 @@ fn stack_steps(stack: Stack, needs: &[&str], bundled: bool) -> [Step; 2] {
     }
     let mut all_calls = vec!["cloudformation:ExecuteChangeSet", "cloudformation:DescribeStackEvents"];
     all_calls.extend(calls);
+    let (prepare, create) = (Prepare(stack), Create(stack));
     [
-        Step::new(change_set_step(stack), prepare_title, prepare_reason).needs(needs).calls(&preparing),
-        Step::new(stack_step(stack), create_title, create_reason)
-            .needs(&[change_set_step(stack)])
-            .about(stack.kind())
-            .with(&kinds)
-            .calls(&all_calls),
+        (
+            prepare,
+            Step::new(prepare.id(), prepare_title, prepare_reason)
+                .needs(needs.iter().map(|step| step.id()))
+                .calls(&preparing),
+        ),
+        (
+            create,
+            Step::new(create.id(), create_title, create_reason)
+                .needs([prepare.id()])
+                .about(stack.kind())
+                .with(&kinds)
+                .calls(&all_calls),
+        ),
     ]
+}
+
+/// The steps of a teardown, so far.
+struct TeardownSteps<'a> {
+    names: &'a Names,
+    suffix: &'a str,
+    steps: Vec<(DeletionStep, Step)>,
+}
+
+impl TeardownSteps<'_> {
+    /// Adds a step that needs those of `needs` that exist.
+    fn add(
+        &mut self,
+        (extent, kind): (Extent, ResourceKind),
+        needs: &[(Extent, ResourceKind)],
+        (title, why): (&str, &str),
+        calls: &[&str],
+        with: &[ResourceKind],
+    ) {
+        let id = |(extent, kind)| StepId::from(format!("{}{}", DeletionStep::id(extent, kind), self.suffix));
+        let exists = |id: &StepId| self.steps.iter().any(|(_, step)| step.id == *id);
+        let needs: Vec<StepId> = needs.iter().map(|step| id(*step)).filter(exists).collect();
+        let step = Step::new(id((extent, kind)), title, why).needs(needs).about(kind).with(with).calls(calls);
+        self.steps.push((DeletionStep { extent, kind, names: self.names.clone() }, step));
+    }
 }
 
 /// The steps that delete existing resources of the given kinds, with ids ending in `suffix`. Buckets and builds are
 /// emptied before their stacks; log groups are checked again last, since a late writer recreates them.
-pub(in crate::strategy) fn destroy(exists: &dyn Fn(ResourceKind) -> bool, suffix: &str) -> Plan {
+pub(in crate::strategy) fn destroy(
+    exists: &dyn Fn(ResourceKind) -> bool,
+    names: &Names,
+    suffix: &str,
+) -> Vec<(DeletionStep, Step)> {
+    use Extent::{Contents, Resource};
     let stack_exists = |stack: Stack| exists(stack.kind()) || stack.kinds().into_iter().any(exists);
-    let mut steps: Vec<Step> = Vec::new();
-    let mut add = |id: &str, needs: &[&str], step: Step| {
-        let needs: Vec<String> = needs.iter().map(|id| format!("{id}{suffix}")).collect();
-        let known: Vec<&str> = needs
-            .iter()
-            .map(String::as_str)
-            .filter(|id| steps.iter().any(|step: &Step| step.id.as_str() == *id))
-            .collect();
-        let step = step.needs(&known);
-        steps.push(Step { id: format!("{id}{suffix}").as_str().into(), ..step });
-    };
+    let mut teardown = TeardownSteps { names, suffix, steps: Vec::new() };
     if exists(Notification) {
-        let step =
-            Step::new("", "Remove the notification", "Uploads must not invoke the function during the teardown.");
-        add("notification", &[], step.about(Notification).calls(&["s3:PutBucketNotification"]));
+        let text = ("Remove the notification", "Uploads must not invoke the function during the teardown.");
+        teardown.add((Resource, Notification), &[], text, &["s3:PutBucketNotification"], &[]);
     }
     if exists(BuildProject) {
-        let step = Step::new(
-            "",
-            "Stop and delete the builds",
-            "Builds outlive their project, and cannot be found without it.",
-        );
-        let calls = &["codebuild:StopBuild", "codebuild:BatchDeleteBuilds"];
-        add(&format!("{EMPTY}{BuildProject}"), &[], step.about(BuildProject).calls(calls));
+        let text = ("Stop and delete the builds", "Builds outlive their project, and cannot be found without it.");
+        let calls = ["codebuild:StopBuild", "codebuild:BatchDeleteBuilds"];
+        teardown.add((Contents, BuildProject), &[], text, &calls, &[]);
     }
-    for (kind, title) in [
-        (SourceBucket, "Empty the source bucket"),
-        (DestinationBucket, "Empty the destination bucket"),
-        (BuildSourceBucket, "Empty the build source bucket"),
+    for (kind, title, needs) in [
+        (SourceBucket, "Empty the source bucket", (Resource, Notification)),
+        (DestinationBucket, "Empty the destination bucket", (Resource, Notification)),
+        (BuildSourceBucket, "Empty the build source bucket", (Contents, BuildProject)),
     ] {
         if exists(kind) {
-            let step = Step::new("", title, "CloudFormation deletes only empty buckets, and does not empty them.");
-            let needs = if kind == BuildSourceBucket { "empty_build_project" } else { "notification" };
-            add(&format!("{EMPTY}{kind}"), &[needs], step.about(kind).calls(EMPTYING));
+            let why = "CloudFormation deletes only empty buckets, and does not empty them.";
+            teardown.add((Contents, kind), &[needs], (title, why), EMPTYING, &[]);
         }
     }
     for stack in [Stack::App, Stack::Build, Stack::Macro] {
         // After the function, which uses it, and before the repository, which would delete it unreported.
         if stack == Stack::Build && exists(Image) {
             let why = "No function uses it any longer; other images are deleted with the repository.";
-            let step = Step::new("", "Delete the function's image", why).about(Image);
-            add("image", &["app_stack", "empty_build_project"], step.calls(&["ecr:BatchDeleteImage"]));
+            let needs = [(Resource, AppStack), (Contents, BuildProject)];
+            let text = ("Delete the function's image", why);
+            teardown.add((Resource, Image), &needs, text, &["ecr:BatchDeleteImage"], &[]);
         }
         if !stack_exists(stack) {
             continue;
         }
-        let (title, why, needs): (_, _, &[&str]) = match stack {
+        let (title, why, needs): (_, _, &[_]) = match stack {
             Stack::App => (
                 "Delete the application's stack",
                 "CloudFormation deletes the function, its role, the buckets and the rest.",
-                &["notification", "empty_source_bucket", "empty_destination_bucket"],
+                &[(Resource, Notification), (Contents, SourceBucket), (Contents, DestinationBucket)],
             ),
             Stack::Build => (
                 "Delete the build's stack",
                 "The function is deleted first: its image is in this stack's repository.",
-                &["app_stack", "empty_build_project", "image", "empty_build_source_bucket"],
+                &[(Resource, AppStack), (Contents, BuildProject), (Resource, Image), (Contents, BuildSourceBucket)],
             ),
             Stack::Macro => (
                 "Delete the macro's stack",
                 "After the application's stack, whose template calls the macro.",
-                &["app_stack"],
+                &[(Resource, AppStack)],
             ),
         };
         let kinds: Vec<ResourceKind> = stack.kinds().into_iter().filter(|kind| exists(*kind)).collect();
-        let step = Step::new("", title, why).about(stack.kind()).with(&kinds).calls(&[
-            "cloudformation:DeleteStack",
-            "cloudformation:DescribeStackEvents",
-            "cloudformation:DescribeStacks",
-        ]);
-        add(stack_step(stack), needs, step);
+        let calls =
+            ["cloudformation:DeleteStack", "cloudformation:DescribeStackEvents", "cloudformation:DescribeStacks"];
+        teardown.add((Resource, stack.kind()), needs, (title, why), &calls, &kinds);
     }
-    for (kind, title, needs) in [
-        (FunctionLogGroup, "Check the function's log group", ["app_stack"]),
-        (BuildLogGroup, "Check the build's log group", ["build_stack"]),
-        (MacroLogGroup, "Check the macro's log group", ["macro_stack"]),
+    for (kind, title, stack) in [
+        (FunctionLogGroup, "Check the function's log group", AppStack),
+        (BuildLogGroup, "Check the build's log group", BuildStack),
+        (MacroLogGroup, "Check the macro's log group", MacroStack),
     ] {
         if exists(kind) {
-            let step = Step::new("", title, "It was deleted with its stack; a late writer may have recreated it.");
-            add(kind.as_str(), &needs, step.about(kind).calls(&["logs:DeleteLogGroup"]));
+            let why = "It was deleted with its stack; a late writer may have recreated it.";
+            teardown.add((Resource, kind), &[(Resource, stack)], (title, why), &["logs:DeleteLogGroup"], &[]);
         }
     }
-    Plan::new(steps).expect("the steps above are in order")
+    teardown.steps
 }
 
 const EMPTYING: &[&str] =
@@ -234,10 +268,22 @@ const EMPTYING: &[&str] =
 
 #[cfg(test)]
 mod tests {
+    use thumbctl_core::names::{DeploymentName, Suffix};
+    use thumbctl_core::plan::Plan;
+
     use super::*;
 
     fn github() -> BuildSource {
         BuildSource::Github { url: "https://github.com/a/b".into() }
+    }
+
+    fn deploy(source: &BuildSource) -> Plan {
+        steps(source).plan
+    }
+
+    fn destroy(exists: &dyn Fn(ResourceKind) -> bool, suffix: &str) -> Plan {
+        let names = Names::new(DeploymentName::new("demo").expect("a legal name"), Suffix::from_number(0xff));
+        TypedPlan::new(super::destroy(exists, &names, suffix)).plan
     }
 
     #[test]
@@ -256,15 +302,15 @@ mod tests {
         let depths = deploy(&BuildSource::Bundle).depths();
         assert_eq!([depths[&"macro_change_set".into()], depths[&"build_change_set".into()]], [0, 0]);
         let plan = deploy(&BuildSource::Bundle);
-        let app = plan.step(&change_set_step(Stack::App).into()).expect("the plan has it");
-        assert_eq!(app.needs, [stack_step(Stack::Macro).into(), BUILD.into()]);
+        let app = plan.step(&Prepare(Stack::App).id()).expect("the plan has it");
+        assert_eq!(app.needs, [Create(Stack::Macro).id(), BuildImage.id()]);
     }
 
     #[test]
     fn github_source_needs_no_bucket() {
         let plan = deploy(&github());
         assert!(plan.steps().iter().all(|step| step.resources().all(|kind| kind != BuildSourceBucket)));
-        assert!(plan.step(&BUILD_SOURCE.into()).is_none());
+        assert!(plan.step(&UploadSource.id()).is_none());
     }
 
     #[test]

@@ -6,13 +6,14 @@ use thumbctl_core::engine::{ResourceChange, StepDone, StepError, StepScope};
 use thumbctl_core::event::{EventKind, Failure};
 use thumbctl_core::resource::{ResourceKind, ResourceState};
 
-use super::super::call::{awaited, call};
-use super::super::run_context::RunContext;
-use super::stack::Stack;
-use super::{CHANGE_SET, delete::BucketContents, plan};
+use super::plan::StackStep;
+use super::{CHANGE_SET, delete::BucketContents};
 use crate::aws::cloudformation::{self, ChangeSetSpec, ChangeSetStatus, PlannedChange};
 use crate::aws::wait::{self, Poll, Schedule};
 use crate::aws::{Architecture, ErrorKind};
+use crate::call::{awaited, call};
+use crate::resource::{Stack, image_uri};
+use crate::run_context::RunContext;
 use crate::settings::BuildSource;
 
 /// CloudFormation creates a change set in seconds; one with a macro calls its function, cold.
@@ -51,7 +52,7 @@ impl RunContext {
             }
             Err(StepError::Journal(error)) => Err(StepError::Journal(error)),
             Err(error) => {
-                if !self.withdraw_stack(stack, &scope.without_cancellation()).await? {
+                if !self.discard_stack(stack, &scope.without_cancellation()).await? {
                     scope.changed(change(ResourceState::Deleted, Some("never created".to_owned()))).await?;
                 }
                 Err(error)
@@ -115,7 +116,7 @@ impl RunContext {
         let count = changes.len();
         for change in changes {
             let event = EventKind::ChangePlanned {
-                step: plan::stack_step(stack).into(),
+                step: StackStep::Create(stack).id(),
                 action: change.action.as_str().to_owned(),
                 logical_id: change.logical_id,
                 resource_type: change.resource_type,
@@ -133,7 +134,7 @@ impl RunContext {
     }
 
     /// Deletes a stack in review, which has no resources. Returns whether there is or was a stack.
-    pub(super) async fn withdraw_stack(&self, stack: Stack, scope: &StepScope) -> Result<bool, StepError> {
+    pub(super) async fn discard_stack(&self, stack: Stack, scope: &StepScope) -> Result<bool, StepError> {
         let client = &self.target.clients.cloudformation;
         let Some(found) = self.own_stack(stack, &self.names, scope).await? else { return Ok(false) };
         if !found.status.is_in_review() {
@@ -178,7 +179,7 @@ impl RunContext {
             Stack::App => vec![
                 ("Prefix", self.names.deployment().to_string()),
                 ("Suffix", self.names.suffix().as_str().to_owned()),
-                ("ImageUri", self.image_uri(scope).await?),
+                ("ImageUri", image_uri(self, scope).await?),
                 (
                     "Architecture",
                     match architecture {

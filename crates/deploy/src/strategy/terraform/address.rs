@@ -1,32 +1,8 @@
 //! Maps the configuration's addresses to resource kinds. Pure.
 
-use thumbctl_core::names::Names;
-use thumbctl_core::resource::ResourceKind::{self, *};
+use thumbctl_core::resource::ResourceKind;
 
-/// One kind's addresses in the configuration.
-#[derive(Debug)]
-pub(super) struct AddressMapping {
-    pub(super) kind: ResourceKind,
-    /// The address of its main resource.
-    pub(super) address: &'static str,
-    /// The addresses of its settings, which are Terraform resources of their own.
-    pub(super) parts: &'static [&'static str],
-    /// The kind of its import id.
-    pub(super) import: ImportId,
-}
-
-/// The import id of a resource that exists and is not in the state.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum ImportId {
-    /// Its name.
-    Name,
-    /// The ARN of an IAM policy.
-    PolicyArn,
-    /// The function's name and the statement's id.
-    Statement,
-    /// None: creating it again has the same result.
-    Never,
-}
+use crate::resource::{self, ImportId, ResourceContext, TerraformResource};
 
 /// The permission's statement id in the configuration.
 const STATEMENT: &str = "s3-invoke";
@@ -34,80 +10,38 @@ const STATEMENT: &str = "s3-invoke";
 /// The address prefix of the second half.
 pub(super) const FUNCTION_MODULE: &str = "module.function";
 
-const fn mapping(
-    kind: ResourceKind,
-    address: &'static str,
-    parts: &'static [&'static str],
-    import: ImportId,
-) -> AddressMapping {
-    AddressMapping { kind, address, parts, import }
+/// A kind with its addresses in the configuration.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AddressMapping {
+    pub(super) kind: ResourceKind,
+    pub(super) terraform: &'static TerraformResource,
 }
 
-/// All kinds, in the plans' order.
-pub(super) const ADDRESS_MAPPINGS: [AddressMapping; 15] = [
-    mapping(Repository, "aws_ecr_repository.function", &[], ImportId::Name),
-    mapping(
-        BuildSourceBucket,
-        "aws_s3_bucket.build_source[0]",
-        &[
-            "aws_s3_bucket_public_access_block.build_source[0]",
-            "aws_s3_bucket_server_side_encryption_configuration.build_source[0]",
-        ],
-        ImportId::Name,
-    ),
-    mapping(BuildLogGroup, "aws_cloudwatch_log_group.build", &[], ImportId::Name),
-    mapping(BuildPolicy, "aws_iam_policy.build", &[], ImportId::PolicyArn),
-    mapping(BuildRole, "aws_iam_role.build", &["aws_iam_role_policy_attachment.build"], ImportId::Name),
-    mapping(BuildProject, "aws_codebuild_project.function", &[], ImportId::Name),
-    mapping(Image, "terraform_data.build", &[], ImportId::Never),
-    mapping(
-        SourceBucket,
-        "module.function[0].aws_s3_bucket.source",
-        &[
-            "module.function[0].aws_s3_bucket_public_access_block.source",
-            "module.function[0].aws_s3_bucket_server_side_encryption_configuration.source",
-        ],
-        ImportId::Name,
-    ),
-    mapping(
-        DestinationBucket,
-        "module.function[0].aws_s3_bucket.destination",
-        &[
-            "module.function[0].aws_s3_bucket_public_access_block.destination",
-            "module.function[0].aws_s3_bucket_server_side_encryption_configuration.destination",
-        ],
-        ImportId::Name,
-    ),
-    mapping(FunctionLogGroup, "module.function[0].aws_cloudwatch_log_group.function", &[], ImportId::Name),
-    mapping(FunctionPolicy, "module.function[0].aws_iam_policy.function", &[], ImportId::PolicyArn),
-    mapping(
-        FunctionRole,
-        "module.function[0].aws_iam_role.function",
-        &["module.function[0].aws_iam_role_policy_attachment.function"],
-        ImportId::Name,
-    ),
-    mapping(Function, "module.function[0].aws_lambda_function.thumbnails", &[], ImportId::Name),
-    mapping(InvokePermission, "module.function[0].aws_lambda_permission.source", &[], ImportId::Statement),
-    mapping(Notification, "module.function[0].aws_s3_bucket_notification.source", &[], ImportId::Never),
-];
-
 impl AddressMapping {
+    /// All kinds of the configuration, in plan order.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        resource::all().filter_map(|resource| {
+            let terraform = resource.descriptor().terraform.as_ref()?;
+            Some(Self { kind: resource.kind(), terraform })
+        })
+    }
+
     /// The mapping of an address, for a kind's main resource or settings.
-    pub(super) fn of(address: &str) -> Option<&'static Self> {
-        ADDRESS_MAPPINGS.iter().find(|mapping| mapping.address == address || mapping.parts.contains(&address))
+    pub(super) fn of(address: &str) -> Option<Self> {
+        Self::all().find(|Self { terraform, .. }| terraform.address == address || terraform.parts.contains(&address))
     }
 
     /// Returns whether it is in the first half, which builds the image.
     pub(super) fn is_of_build_half(&self) -> bool {
-        !self.address.starts_with(FUNCTION_MODULE)
+        !self.terraform.address.starts_with(FUNCTION_MODULE)
     }
 
     /// The import id of its resource.
-    pub(super) fn import_id(&self, names: &Names, account: &str) -> Option<String> {
-        match self.import {
-            ImportId::Name => Some(names.of(self.kind)),
-            ImportId::PolicyArn => Some(format!("arn:aws:iam::{account}:policy/{}", names.of(self.kind))),
-            ImportId::Statement => Some(format!("{}/{STATEMENT}", names.of(Function))),
+    pub(super) fn import_id(&self, context: ResourceContext<'_>) -> Option<String> {
+        match self.terraform.import {
+            ImportId::Name => Some(context.name(self.kind)),
+            ImportId::Arn => resource::of(self.kind).arn(context),
+            ImportId::Statement => Some(format!("{}/{STATEMENT}", context.name(ResourceKind::Function))),
             ImportId::Never => None,
         }
     }
@@ -137,11 +71,10 @@ mod tests {
 
     #[test]
     fn every_kind_has_one_mapping_and_every_address_is_in_the_configuration() {
-        let kinds: Vec<ResourceKind> = ADDRESS_MAPPINGS.iter().map(|mapping| mapping.kind).collect();
+        let kinds: Vec<ResourceKind> = AddressMapping::all().map(|mapping| mapping.kind).collect();
         assert_eq!(kinds, ResourceKind::ARCHITECTURE);
-        let mut mapped: Vec<String> = ADDRESS_MAPPINGS
-            .iter()
-            .flat_map(|mapping| mapping.parts.iter().chain([&mapping.address]))
+        let mut mapped: Vec<String> = AddressMapping::all()
+            .flat_map(|mapping| mapping.terraform.parts.iter().chain([&mapping.terraform.address]))
             .map(|address| address.replace("[0]", ""))
             .collect();
         let mut declared = declared();

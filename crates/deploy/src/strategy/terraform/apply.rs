@@ -3,15 +3,16 @@
 use thumbctl_core::engine::{StepDone, StepError, StepScope};
 use thumbctl_core::resource::{ResourceKind, ResourceState};
 
-use super::address::{ADDRESS_MAPPINGS, AddressMapping};
+use super::address::AddressMapping;
 use super::follow::{TerraformRun, Until, failed};
 use super::plan::Stage;
 use super::stream::Change;
-use super::{SharedState, TerraformStrategy};
+use super::{SharedState, TerraformRunner};
+use crate::resource::stop_builds;
 
-impl TerraformStrategy {
+impl TerraformRunner {
     pub(super) async fn start_apply(&self, stage: Stage, scope: &StepScope) -> Result<StepDone, StepError> {
-        let mut work = self.work.lock().await;
+        let mut work = self.state.lock().await;
         if !work.has_work {
             return Ok(StepDone::AlreadyDone);
         }
@@ -22,7 +23,7 @@ impl TerraformStrategy {
         if work.removes_function {
             let (kind, names) = (ResourceKind::Function, &self.context.names);
             self.report(scope, kind, ResourceState::Deleting, None, None).await?;
-            self.context.remove(kind, names, scope).await?;
+            self.context.delete(kind, names, scope).await?;
             let note = Some("to be recreated".to_owned());
             self.report(scope, kind, ResourceState::Deleted, None, note).await?;
             self.report(scope, kind, ResourceState::Creating, None, Some("planned".to_owned())).await?;
@@ -46,7 +47,7 @@ impl TerraformStrategy {
     }
 
     pub(super) async fn apply(&self, stage: Stage, scope: &StepScope) -> Result<StepDone, StepError> {
-        let mut work = self.work.lock().await;
+        let mut work = self.state.lock().await;
         let Some(mut run) = work.run.take() else {
             self.report_rest_ready(stage, None, &mut work, scope).await?;
             return Ok(StepDone::AlreadyDone);
@@ -80,7 +81,7 @@ impl TerraformStrategy {
         if matches!(error, StepError::Cancelled) {
             // Between the start of a build and its output line, only CodeBuild has its id.
             let project = self.context.name(ResourceKind::BuildProject);
-            match self.context.stop_builds(&project, &scope.without_cancellation()).await {
+            match stop_builds(&self.context.target, &project, &scope.without_cancellation()).await {
                 Err(StepError::Journal(error)) => return Err(StepError::Journal(error)),
                 Err(StepError::Failed(failure)) => {
                     scope.warn(format!("cannot check for a running build: {failure}")).await?;
@@ -94,14 +95,14 @@ impl TerraformStrategy {
     /// The kinds that a plan creates and that did not exist before.
     fn kinds_made(&self, stage: Stage, work: &SharedState) -> Vec<ResourceKind> {
         let stage = work.stage.unwrap_or(stage);
-        let is_created = |mapping: &&AddressMapping| {
+        let is_created = |mapping: &AddressMapping| {
             let creates = |change: &Change| {
-                change.address == mapping.address && matches!(change.action.as_str(), "create" | "replace")
+                change.address == mapping.terraform.address && matches!(change.action.as_str(), "create" | "replace")
             };
             let was_ready = self.context.before.is_ready(mapping.kind) && mapping.kind != ResourceKind::Image;
             self.is_of(stage, mapping) && !was_ready && work.planned.iter().any(creates)
         };
-        ADDRESS_MAPPINGS.iter().filter(is_created).map(|mapping| mapping.kind).collect()
+        AddressMapping::all().filter(is_created).map(|mapping| mapping.kind).collect()
     }
 
     /// After a successful apply: reports unchanged resources as ready, too.
@@ -113,7 +114,7 @@ impl TerraformStrategy {
         scope: &StepScope,
     ) -> Result<(), StepError> {
         let stage = work.stage.unwrap_or(stage);
-        for mapping in ADDRESS_MAPPINGS.iter().filter(|mapping| self.is_of(stage, mapping)) {
+        for mapping in AddressMapping::all().filter(|mapping| self.is_of(stage, mapping)) {
             let reported = run.and_then(|run| run.reducer.state_of(mapping.kind));
             let is_reported = reported == Some(ResourceState::Ready) || work.ready.contains(&mapping.kind);
             if !is_reported && !self.context.before.is_ready(mapping.kind) {

@@ -4,15 +4,16 @@ use thumbctl_core::engine::{StepDone, StepError, StepScope};
 use thumbctl_core::event::Failure;
 use thumbctl_core::resource::{ResourceKind, ResourceState};
 
-use super::TerraformStrategy;
+use super::TerraformRunner;
 use super::follow::{TerraformRun, Until, failed};
 use super::workspace::StateError;
-use crate::strategy::{call, leftovers, teardown};
+use crate::call;
+use crate::strategy::{leftovers, teardown};
 
-impl TerraformStrategy {
+impl TerraformRunner {
     pub(super) async fn start_destroy(&self, scope: &StepScope) -> Result<StepDone, StepError> {
         // Reported by the `init` step.
-        if self.work.lock().await.init_failed {
+        if self.state.lock().await.init_failed {
             return Err(StepError::Cancelled);
         }
         let workspace = &self.terraform.workspace;
@@ -31,12 +32,12 @@ impl TerraformStrategy {
         let process = match self.terraform.start(&arguments).await {
             Ok(process) => process,
             Err(failure) => {
-                self.work.lock().await.may_be_running = true;
+                self.state.lock().await.may_be_running = true;
                 return Err(StepError::Failed(failure));
             }
         };
         let mut run = TerraformRun::new("destroy", process);
-        let mut work = self.work.lock().await;
+        let mut work = self.state.lock().await;
         let runs = self.follow(&mut run, Until::ProviderRuns, scope).await;
         work.may_be_running = run.may_be_running();
         work.failed_to_start = runs.is_err();
@@ -52,7 +53,7 @@ impl TerraformStrategy {
     }
 
     pub(super) async fn destroy(&self, scope: &StepScope) -> Result<StepDone, StepError> {
-        let mut work = self.work.lock().await;
+        let mut work = self.state.lock().await;
         let Some(mut run) = work.run.take() else {
             return match work.failed_to_start {
                 _ if work.may_be_running => Err(StepError::Cancelled),
@@ -81,7 +82,7 @@ impl TerraformStrategy {
 
     /// Deletes what Terraform does not manage or could not destroy, found by tag and name, and checks that nothing remains.
     pub(super) async fn remove_leftovers(&self, scope: &StepScope) -> Result<StepDone, StepError> {
-        let work = self.work.lock().await;
+        let work = self.state.lock().await;
         if work.may_be_running {
             return Err(StepError::Failed(
                 Failure::new("no search for leftovers, since Terraform is still running").with_hint(
@@ -106,7 +107,7 @@ impl TerraformStrategy {
         for kind in teardown::order().filter(|kind| left.contains(kind)) {
             scope.progress(format!("deleting the leftover {}", names.of(kind)), None, None).await?;
             self.report(scope, kind, ResourceState::Deleting, None, None).await?;
-            match self.context.remove(kind, names, scope).await {
+            match self.context.delete(kind, names, scope).await {
                 Ok(_) => {
                     let note = Some("not deleted by Terraform".to_owned());
                     self.report(scope, kind, ResourceState::Deleted, None, note).await?;

@@ -9,12 +9,13 @@ use thumbctl_core::engine::{StepError, StepScope};
 use thumbctl_core::event::{Failure, LogSource};
 use thumbctl_core::resource::{ResourceKind, ResourceState};
 
-use super::TerraformStrategy;
+use super::TerraformRunner;
 use super::diagnosis::{Diagnosis, sentence};
 use super::process::{OrphanedRun, Process, StopOutcome, end_orphans, ended};
 use super::program::TerraformError;
 use super::progress_reducer::{ProgressReducer, Update};
 use super::stream::{Change, Diagnostic, Line, Message, Summary};
+use crate::resource::image_uri;
 
 /// How long an interrupted Terraform may take: it completes the current call, and a function takes minutes.
 const STOP_DEADLINE: Duration = Duration::from_secs(15 * 60);
@@ -94,7 +95,7 @@ impl TerraformRun {
     }
 }
 
-impl TerraformStrategy {
+impl TerraformRunner {
     /// Follows a run. Cancelling interrupts it once, and follows it to its end.
     pub(super) async fn follow(
         &self,
@@ -236,7 +237,7 @@ impl TerraformStrategy {
                 Update::Changed { kind, state, seconds } => {
                     let note = match (kind, state) {
                         // The image's URI; a failure to read it shows in a later step.
-                        (ResourceKind::Image, ResourceState::Ready) => self.context.image_uri(scope).await.ok(),
+                        (ResourceKind::Image, ResourceState::Ready) => image_uri(&self.context, scope).await.ok(),
                         _ => None,
                     };
                     self.report(scope, kind, state, seconds, note).await?;

@@ -1,25 +1,64 @@
 //! The plans of Terraform commands. Pure.
 
 use thumbctl_core::deployment::Deployment;
-use thumbctl_core::plan::{Plan, Step};
+use thumbctl_core::plan::{Step, StepId};
 use thumbctl_core::resource::ResourceKind::{self, *};
 
-use super::address::ADDRESS_MAPPINGS;
+use super::address::AddressMapping;
 use crate::settings::BuildSource;
 use crate::strategy::RunMode;
-use crate::strategy::teardown::EMPTY;
+use crate::strategy::deletion::{DeletionStep, Extent};
+use crate::strategy::typed_plan::TypedPlan;
 
-pub(super) const INIT: &str = "init";
-pub(super) const PLAN_START: &str = "plan_start";
-pub(super) const PLAN: &str = "plan";
-pub(super) const APPLY_START: &str = "apply_start";
-pub(super) const APPLY: &str = "apply";
-pub(super) const DESTROY_START: &str = "destroy_start";
-pub(super) const DESTROY: &str = "destroy";
-pub(super) const LEFTOVERS: &str = "leftovers";
+/// What a step does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TerraformStep {
+    /// Writes and initializes the folder.
+    Init,
+    /// Starts Terraform for a plan, until its provider runs.
+    StartPlan(Stage),
+    /// Plans.
+    Plan(Stage),
+    /// Starts Terraform for an apply, until its provider runs.
+    StartApply(Stage),
+    /// Applies.
+    Apply(Stage),
+    /// Stops and deletes the builds.
+    DeleteBuilds,
+    /// Starts Terraform for a destroy, until its provider runs.
+    StartDestroy,
+    /// Destroys.
+    Destroy,
+    /// Deletes what Terraform has left.
+    DeleteLeftovers,
+}
 
-/// The prefix of step ids for the first half alone.
-const FIRST_HALF: &str = "build_";
+use TerraformStep::{Apply, DeleteBuilds, DeleteLeftovers, Destroy, Init, StartApply, StartDestroy, StartPlan};
+
+impl TerraformStep {
+    pub(super) fn id(self) -> StepId {
+        let staged = |stage: Stage, id: &str| match stage {
+            Stage::Build => format!("build_{id}"),
+            Stage::All => id.to_owned(),
+        };
+        match self {
+            Init => "init".to_owned(),
+            StartPlan(stage) => staged(stage, "plan_start"),
+            Self::Plan(stage) => staged(stage, "plan"),
+            StartApply(stage) => staged(stage, "apply_start"),
+            Apply(stage) => staged(stage, "apply"),
+            DeleteBuilds => DeletionStep::id(Extent::Contents, BuildProject),
+            StartDestroy => "destroy_start".to_owned(),
+            Destroy => "destroy".to_owned(),
+            DeleteLeftovers => "leftovers".to_owned(),
+        }
+        .into()
+    }
+
+    fn step(self, title: impl Into<String>, why: &str) -> Step {
+        Step::new(self.id(), title, why)
+    }
+}
 
 /// The part of the architecture that is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,145 +79,143 @@ impl Stage {
     }
 }
 
-/// The stage and the step in a step's id.
-pub(super) fn stage_of(id: &str) -> (Stage, &str) {
-    match id.strip_prefix(FIRST_HALF) {
-        Some(rest) => (Stage::Build, rest),
-        None => (Stage::All, id),
-    }
-}
-
-/// The step that starts the apply of a plan.
-pub(super) fn apply_start_of(stage: Stage) -> String {
-    format!("{}{APPLY_START}", if stage == Stage::Build { FIRST_HALF } else { "" })
-}
-
 /// The run mode that an existing deployment allows: the first half alone is possible only without
 /// resources of the second, which it would destroy.
-pub fn possible(mode: RunMode, before: &Deployment) -> RunMode {
-    let is_of_rest = |kind| ADDRESS_MAPPINGS.iter().any(|mapping| mapping.kind == kind && !mapping.is_of_build_half());
+pub(super) fn possible(mode: RunMode, before: &Deployment) -> RunMode {
+    let is_of_rest = |kind| AddressMapping::all().any(|mapping| mapping.kind == kind && !mapping.is_of_build_half());
     if before.existing_resources().any(|resource| is_of_rest(resource.kind)) { RunMode::Continuous } else { mode }
 }
 
-/// The plan of a deployment: one apply, as in the original project, or, step by step, two halves, each planned before
+/// The steps of a deployment: one apply, as in the original project, or, step by step, two halves, each planned before
 /// it is applied.
-pub fn deploy(source: &BuildSource, mode: RunMode) -> Plan {
+pub(super) fn deploy(source: &BuildSource, mode: RunMode) -> TypedPlan<TerraformStep> {
     let mut steps = vec![init()];
     let is_created = |kind: ResourceKind| *source == BuildSource::Bundle || kind != BuildSourceBucket;
     let kinds = |of_half: &dyn Fn(bool) -> bool| -> Vec<ResourceKind> {
-        ADDRESS_MAPPINGS
-            .iter()
+        AddressMapping::all()
             .filter(|mapping| of_half(mapping.is_of_build_half()) && is_created(mapping.kind))
             .map(|mapping| mapping.kind)
             .collect()
     };
-    let all = match mode {
-        RunMode::Continuous => ("everything", kinds(&|_| true)),
+    match mode {
+        RunMode::Continuous => steps.extend(stage_steps(Stage::All, Init, "everything", &kinds(&|_| true))),
         RunMode::StepByStep => {
-            let half = ("the build's resources and the image", kinds(&|is_build| is_build));
-            steps.extend(stage_steps(FIRST_HALF, INIT, half));
-            ("the rest", kinds(&|is_build| !is_build))
+            let half = kinds(&|is_build| is_build);
+            steps.extend(stage_steps(Stage::Build, Init, "the build's resources and the image", &half));
+            let rest = kinds(&|is_build| !is_build);
+            steps.extend(stage_steps(Stage::All, Apply(Stage::Build), "the rest", &rest));
         }
-    };
-    let after = if mode == RunMode::Continuous { INIT.to_owned() } else { format!("{FIRST_HALF}{APPLY}") };
-    steps.extend(stage_steps("", &after, all));
-    Plan::new(steps).expect("the steps above are in order")
+    }
+    TypedPlan::new(steps)
 }
 
-fn init() -> Step {
-    Step::new(
-        INIT,
+fn init() -> (TerraformStep, Step) {
+    let step = Init.step(
         "Initialize Terraform's folder",
         "Terraform downloads the AWS provider, unless it is cached, and locks its version.",
-    )
-    .calls(&["terraform init"])
+    );
+    (Init, step.calls(&["terraform init"]))
 }
 
-fn stage_steps(prefix: &str, after: &str, (what, kinds): (&str, Vec<ResourceKind>)) -> [Step; 4] {
-    let id = |step: &str| format!("{prefix}{step}");
+fn stage_steps(stage: Stage, after: TerraformStep, what: &str, kinds: &[ResourceKind]) -> [(TerraformStep, Step); 4] {
+    let [start_plan, plan] = [StartPlan(stage), TerraformStep::Plan(stage)];
+    let [start_apply, apply] = [StartApply(stage), Apply(stage)];
     [
-        Step::new(
-            &id(PLAN_START),
-            "Start the provider for the plan",
-            "A program of several hundred megabytes, started for each command; its start is timed separately.",
-        )
-        .needs(&[after])
-        .calls(&["terraform plan"]),
-        Step::new(
-            &id(PLAN),
-            format!("Plan {what}"),
-            "Terraform compares configuration, state and cloud, and lists the changes; nothing is created.",
-        )
-        .continues(&id(PLAN_START)),
-        Step::new(
-            &id(APPLY_START),
-            format!("Apply the plan: start the provider for {what}"),
-            "Confirm here: the planned changes begin as soon as the provider runs.",
-        )
-        .needs(&[&id(PLAN)])
-        .calls(&["terraform apply"]),
-        Step::new(
-            &id(APPLY),
-            format!("Make {what}"),
-            "Terraform's graph sets the order; the image is built within the apply.",
-        )
-        .continues(&id(APPLY_START))
-        .with(&kinds),
+        (
+            start_plan,
+            start_plan
+                .step(
+                    "Start the provider for the plan",
+                    "A program of several hundred megabytes, started for each command; its start is timed separately.",
+                )
+                .needs([after.id()])
+                .calls(&["terraform plan"]),
+        ),
+        (
+            plan,
+            plan.step(
+                format!("Plan {what}"),
+                "Terraform compares configuration, state and cloud, and lists the changes; nothing is created.",
+            )
+            .continues(start_plan.id()),
+        ),
+        (
+            start_apply,
+            start_apply
+                .step(
+                    format!("Apply the plan: start the provider for {what}"),
+                    "Confirm here: the planned changes begin as soon as the provider runs.",
+                )
+                .needs([plan.id()])
+                .calls(&["terraform apply"]),
+        ),
+        (
+            apply,
+            apply
+                .step(format!("Make {what}"), "Terraform's graph sets the order; the image is built within the apply.")
+                .continues(start_apply.id())
+                .with(kinds),
+        ),
     ]
 }
 
-/// The plan that destroys a deployment: by Terraform what its state has, and by tag what else is found.
-pub fn destroy(exists: &dyn Fn(ResourceKind) -> bool) -> Plan {
+/// The steps that destroy a deployment: by Terraform what its state has, and by tag what else is found.
+pub(super) fn destroy(exists: &dyn Fn(ResourceKind) -> bool) -> TypedPlan<TerraformStep> {
     let kinds: Vec<ResourceKind> =
-        ADDRESS_MAPPINGS.iter().map(|mapping| mapping.kind).filter(|kind| exists(*kind)).collect();
+        AddressMapping::all().map(|mapping| mapping.kind).filter(|kind| exists(*kind)).collect();
     if kinds.is_empty() {
-        return Plan::default();
+        return TypedPlan::default();
     }
     let mut steps = vec![init()];
-    let mut needs = vec![INIT.to_owned()];
+    let mut needs = vec![Init.id()];
     if exists(BuildProject) {
-        let builds = format!("{EMPTY}{BuildProject}");
-        steps.push(
-            Step::new(
-                &builds,
+        let step = DeleteBuilds
+            .step(
                 "Stop and delete the builds",
                 "Builds outlive their project, and cannot be found without it; Terraform does not manage them.",
             )
-            .needs(&[INIT])
+            .needs([Init.id()])
             .about(BuildProject)
-            .calls(&["codebuild:StopBuild", "codebuild:BatchDeleteBuilds"]),
-        );
-        needs.push(builds);
+            .calls(&["codebuild:StopBuild", "codebuild:BatchDeleteBuilds"]);
+        steps.push((DeleteBuilds, step));
+        needs.push(DeleteBuilds.id());
     }
-    let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
     steps.extend([
-        Step::new(
-            DESTROY_START,
-            "Start the provider for the destroy",
-            "Terraform refreshes the state, then begins to delete.",
-        )
-        .needs(&needs)
-        .calls(&["terraform destroy"]),
-        Step::new(
-            DESTROY,
-            "Destroy the resources in the state",
-            "In reverse order of creation; buckets are emptied, and images are deleted with their repository.",
-        )
-        .continues(DESTROY_START)
-        .with(&kinds),
-        Step::new(
-            LEFTOVERS,
-            "Search for leftovers",
-            "By tag and name: unrecorded resources of an interrupted apply, and log groups of late writers.",
-        )
-        .needs(&[DESTROY])
-        .calls(&["s3:ListAllMyBuckets", "ecr:DescribeRepositories", "iam:ListRoles", "logs:DescribeLogGroups"]),
+        (
+            StartDestroy,
+            StartDestroy
+                .step("Start the provider for the destroy", "Terraform refreshes the state, then begins to delete.")
+                .needs(needs)
+                .calls(&["terraform destroy"]),
+        ),
+        (
+            Destroy,
+            Destroy
+                .step(
+                    "Destroy the resources in the state",
+                    "In reverse order of creation; buckets are emptied, and images are deleted with their repository.",
+                )
+                .continues(StartDestroy.id())
+                .with(&kinds),
+        ),
+        (
+            DeleteLeftovers,
+            DeleteLeftovers
+                .step(
+                    "Search for leftovers",
+                    "By tag and name: unrecorded resources of an interrupted apply, and log groups of late writers.",
+                )
+                .needs([Destroy.id()])
+                .calls(&["s3:ListAllMyBuckets", "ecr:DescribeRepositories", "iam:ListRoles", "logs:DescribeLogGroups"]),
+        ),
     ]);
-    Plan::new(steps).expect("the steps above are in order")
+    TypedPlan::new(steps)
 }
 
 #[cfg(test)]
 mod tests {
+    use thumbctl_core::plan::Plan;
+
     use super::*;
 
     fn ids(plan: &Plan) -> Vec<&str> {
@@ -188,7 +225,7 @@ mod tests {
     #[test]
     fn deployment_creates_everything_in_either_run_mode() {
         for mode in [RunMode::Continuous, RunMode::StepByStep] {
-            let plan = deploy(&BuildSource::Bundle, mode);
+            let plan = deploy(&BuildSource::Bundle, mode).plan;
             for kind in ResourceKind::ARCHITECTURE {
                 let created =
                     plan.steps().iter().filter(|step| step.resources().any(|created| created == kind)).count();
@@ -200,7 +237,7 @@ mod tests {
     #[test]
     fn step_by_step_deployment_plans_and_applies_two_halves() {
         assert_eq!(
-            ids(&deploy(&BuildSource::Bundle, RunMode::StepByStep)),
+            ids(&deploy(&BuildSource::Bundle, RunMode::StepByStep).plan),
             [
                 "init",
                 "build_plan_start",
@@ -213,13 +250,11 @@ mod tests {
                 "apply"
             ]
         );
-        assert_eq!(stage_of("build_apply"), (Stage::Build, APPLY));
-        assert_eq!(stage_of("apply"), (Stage::All, APPLY));
     }
 
     #[test]
     fn steps_without_a_gate_continue_the_previous_step() {
-        let plan = deploy(&BuildSource::Bundle, RunMode::StepByStep);
+        let plan = deploy(&BuildSource::Bundle, RunMode::StepByStep).plan;
         for pair in plan.steps().windows(2) {
             let starts = pair[0].id.as_str().ends_with("_start");
             assert_eq!(pair[1].continues_previous, starts, "{}", pair[1].id);
@@ -228,14 +263,17 @@ mod tests {
 
     #[test]
     fn empty_deployment_has_an_empty_destroy_plan() {
-        assert!(destroy(&|_| false).steps().is_empty());
-        assert_eq!(ids(&destroy(&|_| true)), ["init", "empty_build_project", "destroy_start", "destroy", "leftovers"]);
-        assert_eq!(ids(&destroy(&|kind| kind == Repository)), ["init", "destroy_start", "destroy", "leftovers"]);
+        assert!(destroy(&|_| false).plan.steps().is_empty());
+        assert_eq!(
+            ids(&destroy(&|_| true).plan),
+            ["init", "empty_build_project", "destroy_start", "destroy", "leftovers"]
+        );
+        assert_eq!(ids(&destroy(&|kind| kind == Repository).plan), ["init", "destroy_start", "destroy", "leftovers"]);
     }
 
     #[test]
     fn github_source_needs_no_bucket() {
-        let plan = deploy(&BuildSource::Github { url: "https://github.com/a/b".into() }, RunMode::Continuous);
+        let plan = deploy(&BuildSource::Github { url: "https://github.com/a/b".into() }, RunMode::Continuous).plan;
         assert!(plan.steps().iter().all(|step| step.resources().all(|kind| kind != BuildSourceBucket)));
     }
 }

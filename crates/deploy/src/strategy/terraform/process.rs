@@ -212,9 +212,9 @@ impl Process {
 
     /// The content of the process id file.
     fn pid_file_content(&self) -> String {
-        let (applies, asked) =
+        let (applies, interrupted) =
             (if self.applies { APPLIES } else { "" }, if self.is_interrupted { INTERRUPTED } else { "" });
-        format!("{}{applies}{asked}", self.pid())
+        format!("{}{applies}{interrupted}", self.pid())
     }
 
     /// Returns whether it was interrupted.

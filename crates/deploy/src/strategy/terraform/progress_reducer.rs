@@ -120,7 +120,7 @@ impl ProgressReducer {
         let Some(mapping) = AddressMapping::of(address) else { return updates };
         let kind = mapping.kind;
         if action == "delete" {
-            if mapping.address == address && kind != ResourceKind::Image {
+            if mapping.terraform.address == address && kind != ResourceKind::Image {
                 updates.push(self.change(kind, ResourceState::Deleted, at));
                 self.started_at.remove(&kind);
                 if kind == ResourceKind::Repository {

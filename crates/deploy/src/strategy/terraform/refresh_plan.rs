@@ -11,7 +11,7 @@ use super::process::{Process, ended};
 use super::stream::{Change, Diagnostic, Line, Message, Summary};
 use super::workspace::Workspace;
 use super::{Terraform, TerraformUnavailable};
-use crate::strategy::DeployTarget;
+use crate::deploy_target::DeployTarget;
 
 /// The prefix of the temporary folders for variables and output.
 const FOLDER_PREFIX: &str = "plan-";
@@ -34,7 +34,7 @@ pub struct RefreshPlan {
 ///
 /// # Errors
 /// When Terraform cannot be run, fails, or is cancelled.
-pub async fn refresh_plan(
+pub(super) async fn refresh_plan(
     terraform: &Terraform,
     (names, exists): (&Names, bool),
     target: &DeployTarget,

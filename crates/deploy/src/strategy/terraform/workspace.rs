@@ -14,8 +14,8 @@ use thumbctl_platform::private_fs;
 use super::program::{Program, TerraformError};
 use crate::assets;
 use crate::aws::Architecture;
+use crate::deploy_target::{self, DeployTarget};
 use crate::settings::{BuildSource, Settings, TerraformSettings};
-use crate::strategy::deploy_target::{self, DeployTarget};
 
 const STATE: &str = "terraform.tfstate";
 const VARIABLES: &str = "terraform.tfvars.json";

@@ -8,6 +8,16 @@ use thumbctl_core::resource::ResourceKind;
 /// The characters that are not encoded in a part of a path or fragment.
 const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
+/// The parts of a page's address.
+#[derive(Debug)]
+pub(crate) struct ConsolePages<'a> {
+    /// The region's console, for example `https://eu-central-1.console.aws.amazon.com`.
+    pub(super) host: String,
+    pub(super) region: &'a str,
+    pub(super) account: &'a str,
+    pub(super) names: &'a Names,
+}
+
 /// Returns a resource's URL in the AWS console; `None` in other partitions, which have their own consoles, and for
 /// an invalid account id. The caller checks that the cloud is AWS.
 pub fn console_url(kind: ResourceKind, names: &Names, region: &str, account: &str) -> Option<String> {
@@ -20,63 +30,17 @@ pub fn console_url(kind: ResourceKind, names: &Names, region: &str, account: &st
         return None;
     }
     let host = format!("https://{region}.console.aws.amazon.com");
-    let of = |kind| part(&names.of(kind));
-    Some(match kind {
-        // An image's own page needs its digest; the repository's page lists it.
-        ResourceKind::Repository | ResourceKind::Image => {
-            format!("{host}/ecr/repositories/private/{account}/{}?region={region}", of(ResourceKind::Repository))
-        }
-        ResourceKind::BuildSourceBucket | ResourceKind::SourceBucket | ResourceKind::DestinationBucket => {
-            format!("{host}/s3/buckets/{}?region={region}&tab=objects", of(kind))
-        }
-        ResourceKind::Notification => {
-            format!("{host}/s3/buckets/{}?region={region}&tab=properties", of(ResourceKind::SourceBucket))
-        }
-        ResourceKind::BuildLogGroup | ResourceKind::FunctionLogGroup | ResourceKind::MacroLogGroup => {
-            let group = log_group(&names.of(kind));
-            format!("{host}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}")
-        }
-        ResourceKind::BuildPolicy | ResourceKind::FunctionPolicy => {
-            let arn = part(&format!("arn:aws:iam::{account}:policy/{}", names.of(kind)));
-            format!("{}#/policies/details/{arn}?section=permissions", iam(region))
-        }
-        ResourceKind::BuildRole | ResourceKind::FunctionRole | ResourceKind::MacroRole => {
-            format!("{}#/roles/details/{}?section=permissions", iam(region), of(kind))
-        }
-        ResourceKind::BuildProject => {
-            format!("{host}/codesuite/codebuild/{account}/projects/{}/history?region={region}", of(kind))
-        }
-        ResourceKind::Function | ResourceKind::MacroFunction => {
-            format!("{host}/lambda/home?region={region}#/functions/{}", of(kind))
-        }
-        // A stack's own page needs its id, which only CloudFormation has; the list is filtered by name.
-        ResourceKind::MacroStack | ResourceKind::BuildStack | ResourceKind::AppStack => {
-            format!("{host}/cloudformation/home?region={region}#/stacks?filteringText={}", of(kind))
-        }
-        // Macros have no page: their stack's page is used.
-        ResourceKind::Macro => {
-            let stack = of(ResourceKind::MacroStack);
-            format!("{host}/cloudformation/home?region={region}#/stacks?filteringText={stack}")
-        }
-        ResourceKind::InvokePermission => {
-            let function = of(ResourceKind::Function);
-            format!("{host}/lambda/home?region={region}#/functions/{function}?subtab=permissions&tab=configure")
-        }
-    })
+    Some(super::of(kind).console_page(&ConsolePages { host, region, account, names }))
 }
 
-// IAM is global, but its console has a region: the one to return to.
-fn iam(region: &str) -> String {
+/// IAM's console. IAM is global, but its console has a region: the one to return to.
+pub(super) fn iam_home(region: &str) -> String {
     format!("https://us-east-1.console.aws.amazon.com/iam/home?region={region}")
 }
 
-fn part(text: &str) -> String {
+/// Encodes a part of a path or fragment.
+pub(super) fn part(text: &str) -> String {
     utf8_percent_encode(text, PART).to_string()
-}
-
-// Rule: CloudWatch's console encodes names twice, with dollars for the outer percent signs: `/` is `$252F`.
-fn log_group(name: &str) -> String {
-    part(&part(name)).replace('%', "$")
 }
 
 #[cfg(test)]
@@ -168,10 +132,5 @@ mod tests {
         }
         assert_eq!(page("us-east-1", "me"), None);
         assert!(page("us-east-1", "123456789012").is_some());
-    }
-
-    #[test]
-    fn log_groups_are_encoded_twice() {
-        assert_eq!(log_group("/aws/a b#c"), "$252Faws$252Fa$2520b$2523c");
     }
 }

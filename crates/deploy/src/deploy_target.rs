@@ -63,7 +63,7 @@ pub fn document_of(document: Document, names: &Names, target: &DeployTarget) -> 
 }
 
 /// The sandbox runs the function here, so its images have this machine's architecture; CodeBuild's default is x86-64.
-pub(super) fn architecture_in(label: &CloudLabel) -> Architecture {
+pub(crate) fn architecture_in(label: &CloudLabel) -> Architecture {
     match label {
         CloudLabel::Sandbox if cfg!(target_arch = "aarch64") => Architecture::Arm64,
         _ => Architecture::X86_64,

@@ -1,15 +1,55 @@
-//! Builds an inspection: hides credentials and formats values.
+//! [`Inspection`]: a resource's actual configuration. Reading it changes nothing, and adds nothing of the local settings.
+//!
+//! Credentials are hidden here already, so that no caller can show them by mistake.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use thumbctl_core::redaction::{HIDDEN, looks_secret, redact_line};
 use thumbctl_core::resource::ResourceKind;
 
-use super::{DENIED, Inspection};
+use thumbctl_core::names::Names;
+
+use super::{ResourceContext, of};
 use crate::aws::{AwsError, ErrorKind, Tags};
+use crate::deploy_target::DeployTarget;
+
+/// A resource's configuration in the cloud.
+///
+/// A part without read permission is a setting with the value [`DENIED`], also for tags or a document.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inspection {
+    /// Its kind.
+    pub kind: ResourceKind,
+    /// Its name.
+    pub name: String,
+    /// Its ARN, if the kind has one.
+    pub arn: Option<String>,
+    /// Its settings, label and value, in display order.
+    pub settings: Vec<(String, String)>,
+    /// Its tags, sorted.
+    pub tags: Vec<(String, String)>,
+    /// Its policy documents, each with its purpose: `permissions`, `trust`, `resource policy`.
+    pub documents: Vec<(String, Value)>,
+}
+
+/// The value of a setting without read permission.
+pub const DENIED: &str = "access denied";
+
+/// Reads one resource; `None` if it does not exist.
+///
+/// # Errors
+/// When a call fails. If its existence is not visible either, the error's kind is [`crate::aws::ErrorKind::Denied`].
+pub async fn inspect(target: &DeployTarget, names: &Names, kind: ResourceKind) -> Result<Option<Inspection>, AwsError> {
+    match of(kind).inspect(ResourceContext { target, names }).await {
+        Ok(builder) => Ok(builder.map(|builder| builder.finish(kind, names.of(kind)))),
+        // It was deleted during the inspection.
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
 
 /// The data of a resource so far.
-pub(super) struct InspectionBuilder {
+pub(crate) struct InspectionBuilder {
     arn: Option<String>,
     settings: Vec<(String, String)>,
     tags: Vec<(String, String)>,
@@ -87,18 +127,18 @@ pub(super) fn minutes(minutes: u32) -> String {
 
 /// Formats a time in milliseconds since 1970.
 pub(super) fn time(milliseconds: i64) -> String {
-    DateTime::from_timestamp_millis(milliseconds).map_or_else(|| format!("{milliseconds} ms"), words_for_time)
+    DateTime::from_timestamp_millis(milliseconds).map_or_else(|| format!("{milliseconds} ms"), describe_time)
 }
 
 /// Formats a time in Lambda's format: RFC 3339, but without the colon in the offset.
 pub(super) fn time_of_text(text: String) -> String {
     match DateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.f%z") {
-        Ok(time) => words_for_time(time.to_utc()),
+        Ok(time) => describe_time(time.to_utc()),
         Err(_) => text,
     }
 }
 
-fn words_for_time(time: DateTime<Utc>) -> String {
+fn describe_time(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 

@@ -7,16 +7,16 @@ use thumbctl_core::event::Failure;
 use tokio::sync::mpsc;
 
 use crate::aws::wait::{self, Retry, Rule, Waiting};
-use crate::aws::{AwsError, WaitError};
+use crate::aws::{AwsError, Deleted, WaitError};
 
 /// Converts a failed call to a failed step.
-pub(super) fn failed(error: AwsError) -> StepError {
+pub(crate) fn failed(error: AwsError) -> StepError {
     let failure = Failure::from_error(&error);
     StepError::Failed(Failure { hint: error.hint(), ..failure })
 }
 
 /// Converts a failed wait to a failed or cancelled step.
-pub(super) fn wait_failed(error: WaitError) -> StepError {
+pub(crate) fn wait_failed(error: WaitError) -> StepError {
     match error {
         WaitError::Cancelled => StepError::Cancelled,
         WaitError::Aws(error) => failed(error),
@@ -25,7 +25,7 @@ pub(super) fn wait_failed(error: WaitError) -> StepError {
 }
 
 /// Makes a call, and retries it where a rule matches; throttled calls are always retried.
-pub(super) async fn call<T, F, Fut>(scope: &StepScope, rules: &[Rule], make: F) -> Result<T, StepError>
+pub(crate) async fn call<T, F, Fut>(scope: &StepScope, rules: &[Rule], make: F) -> Result<T, StepError>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<T, AwsError>>,
@@ -47,8 +47,17 @@ where
     }
 }
 
+/// Makes a call that deletes something, and retries it after a conflict with another change.
+pub(crate) async fn delete<F, Fut>(scope: &StepScope, make: F) -> Result<Deleted, StepError>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<Deleted, AwsError>>,
+{
+    call(scope, &[wait::CONFLICT], make).await
+}
+
 /// Runs a wait, and reports its subject once it takes more than a moment.
-pub(super) async fn awaited<T, Fut>(
+pub(crate) async fn awaited<T, Fut>(
     scope: &StepScope,
     wait: impl FnOnce(mpsc::UnboundedSender<Waiting>) -> Fut,
 ) -> Result<T, StepError>
