@@ -19,7 +19,6 @@ mod start;
 #[cfg(test)]
 mod tests;
 mod toolchain;
-mod yaml;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;

@@ -34,6 +34,7 @@ mod storage;
 mod sts;
 mod sync;
 mod unsupported_fields;
+mod yaml;
 
 pub use behaviour::Behaviour;
 pub use codebuild::{EmbeddedFile, FunctionFiles};
