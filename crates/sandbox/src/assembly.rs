@@ -10,14 +10,13 @@ use crate::authz::access_control::{AccessControl, RootKeys};
 use crate::behaviour::Behaviour;
 use crate::cloudformation::CloudFormation;
 use crate::codebuild::{BuildHost, CodeBuildService, FunctionFiles};
-use crate::ecr::EcrService;
+use crate::ecr::Ecr;
 use crate::error::SandboxError;
-use crate::fault::{FaultRule, Faults};
+use crate::fault::FaultRule;
 use crate::gateway::registry_endpoint::RegistryEndpoint;
 use crate::iam::Iam;
 use crate::lambda::LambdaService;
 use crate::logs::Logs;
-use crate::required_permissions;
 use crate::s3::S3;
 use crate::service_registry::ServiceRegistry;
 use crate::storage::blobs::is_hash;
@@ -28,7 +27,6 @@ pub(crate) struct Assembly {
     pub services: Arc<ServiceRegistry>,
     pub s3: Arc<S3>,
     pub access: Arc<AccessControl>,
-    pub faults: Arc<Faults>,
     pub registry: OnceLock<Arc<dyn RegistryEndpoint>>,
     pub codebuild: Arc<CodeBuildService>,
     pub lambda: Arc<LambdaService>,
@@ -55,25 +53,18 @@ impl Assembly {
             _ => unwritable(cause),
         };
         let Settings { url, root, behaviour, faults, function_files } = settings;
-        let faults = Arc::new(Faults::new(faults, behaviour.pace.seed));
-        let services = Arc::new(ServiceRegistry::new(url.to_owned(), dir.to_owned(), behaviour).map_err(unreadable)?);
-        services.set_faults(faults.clone());
+        let services = ServiceRegistry::new(url.to_owned(), dir.to_owned(), behaviour, faults);
+        let services = Arc::new(services.map_err(unreadable)?);
         let s3 = Arc::new(S3::open(services.clone()).map_err(unreadable)?);
         let iam = Arc::new(Iam::new(services.clone()));
         let store = iam.store();
         services.register(iam).map_err(damaged)?;
         let enforce_iam = services.behaviour().enforce_iam;
-        let access = Arc::new(AccessControl::new(
-            root,
-            store,
-            services.sessions().clone(),
-            enforce_iam,
-            required_permissions::of_call,
-        ));
+        let access = Arc::new(AccessControl::new(root, store, services.sessions().clone(), enforce_iam));
         services.set_access(access.clone());
         services.register(Arc::new(Sts::new(services.clone(), access.clone()))).map_err(damaged)?;
         services.register(Arc::new(Logs::new(&services).map_err(unwritable)?)).map_err(damaged)?;
-        let ecr = Arc::new(EcrService::new(services.clone()));
+        let ecr = Arc::new(Ecr::new(services.clone()));
         services.register(ecr.clone()).map_err(damaged)?;
         services.add_blob_user(ecr.clone());
         let registry = OnceLock::from(Arc::new(ecr.registry(access.clone())) as Arc<dyn RegistryEndpoint>);
@@ -91,7 +82,7 @@ impl Assembly {
         if let Some(hash) = services.blobs_in_use().into_iter().find(|hash| !is_hash(hash)) {
             return Err(damaged(format!("'{}' is not a SHA-256 hash", thumbctl_platform::text::clean(&hash))));
         }
-        Ok(Self { services, s3, access, faults, registry, codebuild, lambda, cloudformation })
+        Ok(Self { services, s3, access, registry, codebuild, lambda, cloudformation })
     }
 }
 

@@ -5,7 +5,7 @@ mod changes;
 mod descriptions;
 mod execution;
 mod macros;
-pub(crate) mod permissions;
+mod permissions;
 mod queries;
 mod request;
 mod resource_types;

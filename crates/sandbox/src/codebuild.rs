@@ -9,7 +9,7 @@ mod buildspec;
 mod environment;
 mod leftovers;
 mod log;
-pub(crate) mod permissions;
+mod permissions;
 mod phase;
 mod project;
 mod run;
@@ -19,21 +19,23 @@ mod start;
 #[cfg(test)]
 mod tests;
 mod toolchain;
-mod yaml;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use awsim_core::{AwsError, Protocol, RequestContext, ServiceHandler, cap_max_results, paginate};
+use awsim_core::{AwsError, Protocol, cap_max_results, paginate};
 use chrono::Utc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
 use self::build::Build;
+use self::permissions::{of_build, of_builds, of_new_build, of_project, of_projects, of_settings};
+use crate::latency::CallLatency;
+use crate::operation::Handler::{Async, Sync};
+use crate::operation::{Operation, Service, boxed};
 use crate::service_registry::ServiceRegistry;
 
 /// The service's name, in signatures and in snapshots.
@@ -165,37 +167,54 @@ impl CodeBuildService {
     }
 }
 
-#[async_trait]
-impl ServiceHandler for CodeBuildService {
-    fn service_name(&self) -> &str {
-        SERVICE
-    }
+type CodeBuildOperation = Operation<CodeBuildService>;
 
-    fn protocol(&self) -> Protocol {
-        Protocol::AwsJson1_1
-    }
+const CODEBUILD: CallLatency = CallLatency::CODEBUILD;
+const START: CallLatency = CallLatency::CODEBUILD_START;
 
-    async fn handle(&self, operation: &str, input: Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let store = &self.store;
-        let input = &input;
-        match operation {
-            "CreateProject" => store.create_project(input, ctx).await,
-            "UpdateProject" => store.update_project(input, ctx).await,
-            "DeleteProject" => store.delete_project(input, ctx),
-            "BatchGetProjects" => store.get_projects(input, ctx),
-            "ListProjects" => store.list_projects(input, ctx),
-
-            "StartBuild" => store.start_build(input, ctx),
-            "RetryBuild" => store.retry_build(input, ctx),
-            "StopBuild" => store.stop_build(input, ctx).await,
-            "BatchGetBuilds" => store.get_builds(input, ctx),
-            "ListBuilds" => store.list_builds(None, input, ctx),
-            "ListBuildsForProject" => store.list_builds(Some(text(input, "projectName")?), input, ctx),
-            "BatchDeleteBuilds" => store.delete_builds(input, ctx),
-
-            other => Err(AwsError::unknown_operation(other)),
-        }
-    }
+impl Service for CodeBuildService {
+    const NAME: &'static str = SERVICE;
+    const PROTOCOL: Protocol = Protocol::AwsJson1_1;
+    const REFERENCE: &'static str = "https://docs.aws.amazon.com/codebuild/latest/APIReference/";
+    const OPERATIONS: &'static [Operation<Self>] = &[
+        CodeBuildOperation::write("CreateProject", START, of_settings, boxed!(store.create_project)),
+        CodeBuildOperation::write("UpdateProject", CODEBUILD, of_settings, boxed!(store.update_project)),
+        CodeBuildOperation::write(
+            "DeleteProject",
+            CODEBUILD,
+            of_project,
+            Sync(|it, call| it.store.delete_project(call)),
+        ),
+        CodeBuildOperation::read(
+            "BatchGetProjects",
+            CODEBUILD,
+            of_projects,
+            Sync(|it, call| it.store.get_projects(call)),
+        ),
+        CodeBuildOperation::read("ListProjects", CODEBUILD, of_project, Sync(|it, call| it.store.list_projects(call))),
+        CodeBuildOperation::write("StartBuild", START, of_new_build, Sync(|it, call| it.store.start_build(call))),
+        CodeBuildOperation::write("RetryBuild", CODEBUILD, of_build, Sync(|it, call| it.store.retry_build(call))),
+        CodeBuildOperation::write("StopBuild", CODEBUILD, of_build, boxed!(store.stop_build)),
+        CodeBuildOperation::read("BatchGetBuilds", CODEBUILD, of_builds, Sync(|it, call| it.store.get_builds(call))),
+        CodeBuildOperation::read(
+            "ListBuilds",
+            CODEBUILD,
+            of_project,
+            Sync(|it, call| it.store.list_builds(call, None)),
+        ),
+        CodeBuildOperation::read(
+            "ListBuildsForProject",
+            CODEBUILD,
+            of_project,
+            Sync(|it, call| it.store.list_builds(call, Some(text(call.input, "projectName")?))),
+        ),
+        CodeBuildOperation::write(
+            "BatchDeleteBuilds",
+            CODEBUILD,
+            of_builds,
+            Sync(|it, call| it.store.delete_builds(call)),
+        ),
+    ];
 
     fn snapshot(&self) -> Option<Vec<u8>> {
         serde_json::to_vec(&*self.store.lock()).ok()

@@ -6,7 +6,7 @@
 mod image;
 mod layer;
 mod manifest;
-pub(crate) mod permissions;
+mod permissions;
 mod registry;
 mod repository;
 mod resolve;
@@ -15,25 +15,29 @@ mod token;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use async_trait::async_trait;
-use awsim_core::{AwsError, Protocol, RequestContext, ServiceHandler};
+use awsim_core::{AwsError, Protocol, RequestContext};
 use chrono::Utc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::layer::LayerUploads;
+use self::permissions::{of_new_repository, of_registry, of_repositories};
 use self::repository::Repository;
 use crate::authz::access_control::AccessControl;
+use crate::latency::CallLatency;
+use crate::operation::Handler::{Async, Sync};
+use crate::operation::{Operation, Service, boxed};
 use crate::service_registry::{BlobUser, ServiceRegistry};
 
 pub(crate) use self::registry::{REGISTRY_HEADER, Registry};
+pub(crate) use self::repository::arn as repository_arn;
 pub(crate) use self::resolve::{ImageResolver, ResolveError};
 
 /// The service's name, in signatures and in snapshots.
 const SERVICE: &str = "ecr";
 
-/// The registry's data, shared by both APIs.
-pub(crate) struct EcrStore {
+/// The service: the registry's data, shared by both APIs.
+pub(crate) struct Ecr {
     services: Arc<ServiceRegistry>,
     state: Mutex<EcrState>,
     uploads: LayerUploads,
@@ -54,7 +58,22 @@ impl Default for EcrState {
     }
 }
 
-impl EcrStore {
+impl Ecr {
+    /// Creates an empty registry.
+    pub(crate) fn new(services: Arc<ServiceRegistry>) -> Self {
+        Self { services, state: Mutex::default(), uploads: LayerUploads::default() }
+    }
+
+    /// The registry protocol, for requests to `/v2/`.
+    pub(crate) fn registry(self: &Arc<Self>, access: Arc<AccessControl>) -> Registry {
+        Registry::new(Arc::clone(self), access)
+    }
+
+    /// The resolver of image URIs, for Lambda.
+    pub(crate) fn image_resolver(self: &Arc<Self>) -> ImageResolver {
+        ImageResolver::new(Arc::clone(self))
+    }
+
     fn lock(&self) -> MutexGuard<'_, EcrState> {
         crate::sync::lock(&self.state)
     }
@@ -116,31 +135,9 @@ fn now() -> f64 {
     Utc::now().timestamp_millis() as f64 / 1000.0
 }
 
-/// ECR's own API.
-pub(crate) struct EcrService {
-    store: Arc<EcrStore>,
-}
-
-impl EcrService {
-    /// Creates an empty registry.
-    pub(crate) fn new(services: Arc<ServiceRegistry>) -> Self {
-        Self { store: Arc::new(EcrStore { services, state: Mutex::default(), uploads: LayerUploads::default() }) }
-    }
-
-    /// The registry protocol, for requests to `/v2/`.
-    pub(crate) fn registry(&self, access: Arc<AccessControl>) -> Registry {
-        Registry::new(Arc::clone(&self.store), access)
-    }
-
-    /// The resolver of image URIs, for Lambda.
-    pub(crate) fn image_resolver(&self) -> ImageResolver {
-        ImageResolver::new(Arc::clone(&self.store))
-    }
-}
-
-impl BlobUser for EcrService {
+impl BlobUser for Ecr {
     fn blobs_in_use(&self) -> Vec<String> {
-        let state = self.store.lock();
+        let state = self.lock();
         let repositories = state.regions.values().flat_map(BTreeMap::values);
         repositories
             .flat_map(|repository| repository.layers.keys())
@@ -150,44 +147,50 @@ impl BlobUser for EcrService {
     }
 }
 
-#[async_trait]
-impl ServiceHandler for EcrService {
-    fn service_name(&self) -> &str {
-        SERVICE
-    }
+type EcrOperation = Operation<Ecr>;
 
-    fn protocol(&self) -> Protocol {
-        Protocol::AwsJson1_1
-    }
+const ECR: CallLatency = CallLatency::ECR;
+const ECR_REPOSITORY: CallLatency = CallLatency::ECR_REPOSITORY;
 
-    async fn handle(&self, operation: &str, input: Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let store = &*self.store;
-        let input = &input;
-        match operation {
-            "GetAuthorizationToken" => Ok(store.authorization(ctx)),
-
-            "InitiateLayerUpload" => store.initiate_upload(input, ctx).await,
-            "UploadLayerPart" => store.upload_part(input, ctx).await,
-            "CompleteLayerUpload" => store.complete_upload(input, ctx).await,
-            "BatchCheckLayerAvailability" => store.check_layers(input, ctx),
-            "GetDownloadUrlForLayer" => store.download_url(input, ctx),
-
-            "PutImage" => store.put_image(input, ctx),
-            "BatchGetImage" => store.get_images(input, ctx),
-            "DescribeImages" => store.describe_images(input, ctx),
-            "ListImages" => store.list_images(input, ctx),
-            "BatchDeleteImage" => store.delete_images(input, ctx),
-
-            _ => store.repository_operation(operation, input, ctx),
-        }
-    }
+impl Service for Ecr {
+    const NAME: &'static str = SERVICE;
+    const PROTOCOL: Protocol = Protocol::AwsJson1_1;
+    const REFERENCE: &'static str = "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/";
+    const OPERATIONS: &'static [Operation<Self>] = &[
+        EcrOperation::read("GetAuthorizationToken", ECR, of_registry, Sync(Self::authorization)),
+        // An unfinished upload is not part of the saved state.
+        EcrOperation::read("InitiateLayerUpload", ECR, of_repositories, boxed!(initiate_upload)),
+        EcrOperation::read("UploadLayerPart", ECR, of_repositories, boxed!(upload_part)),
+        EcrOperation::write("CompleteLayerUpload", ECR, of_repositories, boxed!(complete_upload)),
+        EcrOperation::read("BatchCheckLayerAvailability", ECR, of_repositories, Sync(Self::check_layers)),
+        EcrOperation::read("GetDownloadUrlForLayer", ECR, of_repositories, Sync(Self::download_url)),
+        EcrOperation::write("PutImage", ECR, of_repositories, Sync(Self::put_image)),
+        EcrOperation::read("BatchGetImage", ECR, of_repositories, Sync(Self::get_images)),
+        EcrOperation::read("DescribeImages", ECR, of_repositories, Sync(Self::describe_images)),
+        EcrOperation::read("ListImages", ECR, of_repositories, Sync(Self::list_images)),
+        EcrOperation::write("BatchDeleteImage", ECR, of_repositories, Sync(Self::delete_images)),
+        EcrOperation::write("CreateRepository", ECR_REPOSITORY, of_new_repository, Sync(Self::create_repository)),
+        EcrOperation::read("DescribeRepositories", ECR, of_repositories, Sync(Self::describe_repositories)),
+        EcrOperation::write("DeleteRepository", ECR_REPOSITORY, of_repositories, Sync(Self::delete_repository)),
+        EcrOperation::write("TagResource", ECR, of_repositories, Sync(Self::repository_tags)),
+        EcrOperation::write("UntagResource", ECR, of_repositories, Sync(Self::repository_tags)),
+        EcrOperation::read("ListTagsForResource", ECR, of_repositories, Sync(Self::repository_tags)),
+        EcrOperation::write("SetRepositoryPolicy", ECR, of_repositories, Sync(Self::repository_policy)),
+        EcrOperation::read("GetRepositoryPolicy", ECR, of_repositories, Sync(Self::repository_policy)),
+        EcrOperation::write("DeleteRepositoryPolicy", ECR, of_repositories, Sync(Self::repository_policy)),
+        EcrOperation::write("PutLifecyclePolicy", ECR, of_repositories, Sync(Self::lifecycle_policy)),
+        EcrOperation::read("GetLifecyclePolicy", ECR, of_repositories, Sync(Self::lifecycle_policy)),
+        EcrOperation::write("DeleteLifecyclePolicy", ECR, of_repositories, Sync(Self::lifecycle_policy)),
+        EcrOperation::write("PutImageTagMutability", ECR, of_repositories, Sync(Self::put_tag_mutability)),
+        EcrOperation::write("PutImageScanningConfiguration", ECR, of_repositories, Sync(Self::put_scanning)),
+    ];
 
     fn snapshot(&self) -> Option<Vec<u8>> {
-        serde_json::to_vec(&*self.store.lock()).ok()
+        serde_json::to_vec(&*self.lock()).ok()
     }
 
     fn restore(&self, data: &[u8]) -> Result<(), String> {
-        *self.store.lock() = serde_json::from_slice(data).map_err(|error| error.to_string())?;
+        *self.lock() = serde_json::from_slice(data).map_err(|error| error.to_string())?;
         Ok(())
     }
 }

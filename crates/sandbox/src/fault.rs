@@ -107,7 +107,6 @@ pub(crate) enum FaultOutcome {
     /// The call proceeds.
     Proceed,
     Fail(AwsError),
-    Hang,
     DropConnection,
     /// The call proceeds, and its response is dropped.
     DropResponse,
@@ -127,7 +126,7 @@ impl Faults {
         Self { counted: Mutex::new(Counted { rules: counted, rng: StdRng::seed_from_u64(seed) }), chaos }
     }
 
-    /// Applies the first rule that matches a call, and waits for its delay.
+    /// Applies the first rule that matches a call, and waits for its delay, or forever if the call hangs.
     ///
     /// `subject` returns the call's path and parameters; only rules with `about` use it.
     pub(crate) async fn apply(&self, service: &str, operation: &str, subject: impl FnOnce() -> String) -> FaultOutcome {
@@ -140,7 +139,7 @@ impl Faults {
                 tokio::time::sleep(Duration::from_millis(delay_ms)).await;
                 FaultOutcome::Proceed
             }
-            Some(FaultKind::Hang) => FaultOutcome::Hang,
+            Some(FaultKind::Hang) => std::future::pending().await,
             Some(FaultKind::DropBefore) => FaultOutcome::DropConnection,
             Some(FaultKind::DropAfter) => FaultOutcome::DropResponse,
         }

@@ -1,6 +1,7 @@
 //! [`Gateway`]: routes every request to its service, and its response back.
 
 pub(crate) mod chunked;
+mod pipeline;
 pub(crate) mod registry_endpoint;
 pub(crate) mod request_body;
 
@@ -8,10 +9,10 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use awsim_core::{AwsError, HandlerResult, Protocol, RequestContext, ServiceHandler, protocol};
+use awsim_core::{AwsError, Protocol, RequestContext, protocol};
 use axum::body::Body;
 use bytes::Bytes;
-use futures::{FutureExt, StreamExt};
+use futures::FutureExt;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use thumbctl_sandbox_protocol::READY_PATH;
@@ -22,15 +23,14 @@ use crate::authz::auth_error;
 use crate::authz::authentication::{Authenticated, AuthenticationError};
 use crate::authz::caller::Caller;
 use crate::authz::signature::{Credential, Payload};
-use crate::fault::{FaultOutcome, Faults};
 use crate::gateway::chunked::{Chunked, Incoming};
 use crate::gateway::registry_endpoint::RegistryEndpoint;
 use crate::gateway::request_body::{BodyReader, discard};
 use crate::lambda;
-use crate::latency;
+use crate::operation::{AnyService, ApiCall};
 use crate::query;
-use crate::s3::{self, Authorizer, S3, S3Error, Target};
-use crate::service_registry::{ServiceRegistry, is_read_only};
+use crate::s3::{self, S3, S3Error, S3Result, Target};
+use crate::service_registry::ServiceRegistry;
 
 /// A log entry of one request.
 #[derive(Debug, Clone)]
@@ -53,12 +53,11 @@ pub type OnRequest = Arc<dyn Fn(&RequestLog) + Send + Sync>;
 #[error("the connection was dropped on purpose")]
 pub(crate) struct Dropped;
 
-/// The pipeline of a request: host check, signature, latency, fault, authorization, service.
+/// The path of a request: host check, signature, and then the [`pipeline`] of all calls.
 pub(crate) struct Gateway {
     pub services: Arc<ServiceRegistry>,
     pub s3: Arc<S3>,
     pub access: Arc<AccessControl>,
-    pub faults: Arc<Faults>,
     pub registry: OnceLock<Arc<dyn RegistryEndpoint>>,
     pub bodies: BodyReader,
     pub on_request: Option<OnRequest>,
@@ -117,18 +116,12 @@ impl Gateway {
             && !is_presigned(&request)
             && let Some(registry) = self.registry.get()
         {
+            let path = path.to_owned();
             *log = ("registry".to_owned(), format!("{} {path}", request.method()));
-            self.apply_latency("registry", request.method().as_str()).await;
-            return match self.faults.apply("registry", request.method().as_str(), || path.to_owned()).await {
-                FaultOutcome::Proceed => Ok(registry.serve(request).await),
-                FaultOutcome::DropResponse => {
-                    registry.serve(request).await;
-                    Err(Dropped)
-                }
-                FaultOutcome::Fail(error) => Ok(plain(error.status, &error.message)),
-                FaultOutcome::Hang => std::future::pending().await,
-                FaultOutcome::DropConnection => Err(Dropped),
-            };
+            let operation = registry_endpoint::operation(request.method());
+            let serve = |request| registry.serve(request).map(Ok);
+            let served = self.services.run("registry", &operation, || path, || Ok(request), serve).await?;
+            return Ok(served.unwrap_or_else(|error: AwsError| plain(error.status, &error.message)));
         }
         let (parts, body) = request.into_parts();
         let request_id = uuid::Uuid::new_v4().to_string();
@@ -188,64 +181,53 @@ impl Gateway {
     ) -> Result<Response<Body>, Dropped> {
         let head = parts.method == http::Method::HEAD;
         let path = parts.uri.path().to_owned();
-        let respond = |error: S3Error| Ok(error.into_response(head, &path, &request_id));
-        let target = match Target::read(&parts) {
-            Ok(target) => target,
-            Err(error) => return respond(error),
+        let respond = |error: S3Error| error.into_response(head, &path, &request_id);
+        let target = Target::read(&parts);
+        if let Ok(target) = &target {
+            target.operation.info.name.clone_into(&mut log.1);
+        }
+        let authenticated = self.authenticate_s3(credential, &parts);
+        let (sender, target) = match authenticated.and_then(|sender| Ok((sender, target?))) {
+            Ok(authenticated) => authenticated,
+            Err(error) => return Ok(respond(error)),
         };
-        target.operation.clone_into(&mut log.1);
-        self.apply_latency("s3", &target.operation).await;
-        let drop_response = match self.faults.apply("s3", &target.operation, || path.clone()).await {
-            FaultOutcome::Proceed => false,
-            FaultOutcome::DropResponse => true,
-            FaultOutcome::Fail(error) => return respond(error.into()),
-            FaultOutcome::Hang => std::future::pending().await,
-            FaultOutcome::DropConnection => return Err(Dropped),
+        let operation = target.operation.info;
+        let authorize = || {
+            let context = context(&sender, &parts, &request_id);
+            let authorizer = self.s3.authorize(&self.access, context, &target, &parts)?;
+            let body = match &sender.credential.payload {
+                Payload::Chunked { signed } => {
+                    let signer = signed.then(|| sender.credential.chunk_signer(&sender.secret));
+                    Incoming::Chunked(Box::new(Chunked::new(body, signer)))
+                }
+                _ => Incoming::Plain(body),
+            };
+            Ok(s3::Call {
+                target,
+                parts,
+                body,
+                payload: sender.credential.payload,
+                region: sender.credential.region,
+                principal: sender.caller.id(),
+                authorizer,
+                request_id: request_id.clone(),
+            })
         };
+        let serve = |call| self.s3.serve(call).map(Ok);
+        let served = self.services.run("s3", &operation, || path.clone(), authorize, serve).await?;
+        Ok(served.unwrap_or_else(respond))
+    }
+
+    /// Authenticates a request to S3 by its head.
+    fn authenticate_s3(&self, credential: Credential, parts: &Parts) -> S3Result<Authenticated> {
         if credential.payload == Payload::Whole {
-            return respond(S3Error::new(
+            return Err(S3Error::new(
                 400,
                 "InvalidRequest",
                 "Missing required header for this request: x-amz-content-sha256",
             ));
         }
-        let sender = match self.access.authenticate_head(credential, &parts, Protocol::RestXml) {
-            Ok(sender) => sender,
-            Err(error) => return respond(error.into()),
-        };
-        let context = context(&sender, &parts, &request_id);
-        let authorizer = Authorizer::new(self.access.clone(), context.clone(), self.s3.policy(&target.bucket));
-        for permission in s3::permissions::of_s3(&target, &parts) {
-            // The source bucket's policy decides on a copy's source.
-            let checked = match permission.bucket() {
-                Some(bucket) if bucket != target.bucket => {
-                    Authorizer::new(self.access.clone(), context.clone(), self.s3.policy(bucket)).check(&permission)
-                }
-                _ => authorizer.check(&permission),
-            };
-            if let Err(error) = checked {
-                return respond(error);
-            }
-        }
-        let body = match &sender.credential.payload {
-            Payload::Chunked { signed } => {
-                let signer = signed.then(|| sender.credential.chunk_signer(&sender.secret));
-                Incoming::Chunked(Box::new(Chunked::new(body, signer)))
-            }
-            _ => Incoming::Plain(body),
-        };
-        let call = s3::Call {
-            target,
-            parts,
-            body,
-            payload: sender.credential.payload,
-            region: sender.credential.region,
-            principal: sender.caller.id(),
-            authorizer,
-            request_id,
-        };
-        let response = self.s3.serve(call).await;
-        if drop_response { Err(Dropped) } else { Ok(response) }
+        Ok(self.access.authenticate_head(credential, parts, Protocol::RestXml)?)
     }
 
     async fn route_service(
@@ -278,53 +260,27 @@ impl Gateway {
             Err(error) => return fail(name_unknown(error, &service)),
         };
         parsed.operation.clone_into(&mut log.1);
-        self.apply_latency(&service, &parsed.operation).await;
-        let subject = || format!("{} {}", parts.uri.path(), parsed.input);
-        let drop_response = match self.faults.apply(&service, &parsed.operation, subject).await {
-            FaultOutcome::Proceed => false,
-            FaultOutcome::DropResponse => true,
-            FaultOutcome::Fail(error) => return fail(error),
-            FaultOutcome::Hang => std::future::pending().await,
-            FaultOutcome::DropConnection => return Err(Dropped),
+        let Some((operation, requires)) = handler.find(&parsed.operation) else {
+            return fail(name_unknown(AwsError::unknown_operation(&parsed.operation), &service));
         };
-        let context = context(&sender, &parts, request_id);
-        for permission in self.access.required_permissions(&service, &parsed.operation, &parsed.input, &context) {
-            if let Err(denied) = self.access.check(&context, &permission) {
-                return fail(auth_error::of_access_denied(&denied, &service, protocol));
-            }
-        }
-        let result = handler.handle_streaming(&parsed.operation, parsed.input, &context).await;
-        if !is_read_only(&parsed.operation) {
-            let saved = self.services.persist(&service);
-            if let (Ok(_), Err(error)) = (&result, saved) {
-                return fail(error);
-            }
-        }
-        if drop_response {
-            return Err(Dropped);
-        }
-        match result {
+        let (input, context) = (parsed.input, context(&sender, &parts, request_id));
+        let subject = || format!("{} {input}", parts.uri.path());
+        let authorize = || {
+            let call = ApiCall { operation: operation.name, input: &input, context: &context };
+            self.access.authorize(&call, requires, protocol)
+        };
+        let serve = |()| handler.handle(operation.name, &input, &context);
+        match self.services.run(&service, &operation, subject, authorize, serve).await? {
             Err(error) => fail(name_unknown(error, &service)),
-            Ok(HandlerResult::Json(value)) => {
+            Ok(value) => {
                 let (status, headers, body) =
-                    protocol::serialize_response(protocol, &parsed.operation, &value, request_id);
+                    protocol::serialize_response(protocol, operation.name, &value, request_id);
                 let mut response = Response::new(Body::from(body));
                 *response.status_mut() = status;
                 *response.headers_mut() = headers;
                 Ok(response)
             }
-            Ok(HandlerResult::Streaming { body, content_type }) => {
-                let stream = body.map(|piece| piece.map_err(|error| std::io::Error::other(error.message)));
-                let mut response = Response::new(Body::from_stream(stream));
-                response.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
-                Ok(response)
-            }
         }
-    }
-
-    /// Waits for the simulated latency of a call.
-    async fn apply_latency(&self, service: &str, operation: &str) {
-        latency::wait(self.services.latencies().of_call(service, operation)).await;
     }
 }
 
@@ -332,13 +288,13 @@ fn parse(
     protocol: Protocol,
     parts: &Parts,
     body: &Bytes,
-    handler: &dyn ServiceHandler,
+    handler: &dyn AnyService,
 ) -> Result<protocol::ParsedRequest, AwsError> {
     if matches!(protocol, Protocol::AwsQuery | Protocol::Ec2Query) {
         query::check(body)?;
     }
     // The body of Invoke is a payload, not the operation's members.
-    let wrapped = match handler.service_name() {
+    let wrapped = match handler.name() {
         "lambda" => crate::lambda::wrap_payload(&parts.uri, &parts.headers, body),
         _ => None,
     };

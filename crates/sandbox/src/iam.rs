@@ -5,13 +5,13 @@
 
 mod error_messages;
 pub(crate) mod managed_policies;
+mod operations;
 mod pages;
-pub(crate) mod permissions;
+mod permissions;
 pub(crate) mod propagation;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use awsim_core::{AccountRegionStore, AwsError, Protocol, RequestContext, ServiceHandler};
 use awsim_iam::state::{IamState, User};
 use awsim_iam::{IAM_REGION, IamService};
@@ -19,6 +19,7 @@ use percent_encoding::utf8_percent_encode;
 use serde_json::{Value, json};
 
 use crate::authz::canonical::STRICT;
+use crate::operation::{ApiCall, ApiResult, Operation, Service};
 use crate::service_registry::ServiceRegistry;
 use pages::Page;
 
@@ -33,6 +34,67 @@ impl Iam {
     /// Users, roles and policies.
     pub(crate) fn store(&self) -> AccountRegionStore<IamState> {
         self.0.store()
+    }
+
+    /// Handles an operation by awsim's service, with the corrections.
+    async fn forward(&self, ApiCall { operation, input, context }: ApiCall<'_>) -> ApiResult {
+        let mut input = input.clone();
+        if let Some(text) = input["MaxItems"].as_str() {
+            let number: i64 = text.parse().unwrap_or_default();
+            if !(1..=1000).contains(&number) {
+                return Err(AwsError::bad_request(
+                    "ValidationError",
+                    format!(
+                        "Value '{text}' at 'maxItems' failed to satisfy constraint: Member must have value between 1 and 1000"
+                    ),
+                ));
+            }
+            input["MaxItems"] = number.into();
+        }
+        let page = Page::take(operation, &mut input)?;
+        // awsim's parser removes the `member` wrapper that its tag operations expect.
+        for name in ["Tags", "TagKeys"] {
+            if let Some(list @ Value::Array(_)) = input.get(name).cloned() {
+                input[name] = json!({ "member": list });
+            }
+        }
+        let (tags, boundary) = (input.get("Tags").cloned(), input.get("PermissionsBoundary").cloned());
+        self.name_caller(operation, &mut input, context);
+        let reads_policy = matches!(operation, "GetPolicy" | "GetPolicyVersion" | "ListPolicyVersions");
+        if (operation.starts_with("Attach") || reads_policy)
+            && let Some(arn) = input["PolicyArn"].as_str()
+        {
+            managed_policies::provide(&self.0.store().get(&context.account_id, IAM_REGION), arn)?;
+        }
+        let name = ["RoleName", "UserName"].into_iter().find_map(|member| input[member].as_str()).map(str::to_owned);
+        let mut response = self
+            .0
+            .handle(operation, input, context)
+            .await
+            .map_err(|error| error_messages::aws_error(operation, error))?;
+        if operation == "CreateRole" {
+            let id = response["Role"]["RoleId"].as_str().unwrap_or_default();
+            self.1.propagation().begin(id, self.1.latencies());
+        }
+        if let Some(name) = name {
+            self.remove_boundary(operation, &name, context);
+        }
+        if let Some(tagged) = TAGGED.iter().find(|tagged| tagged.create == operation) {
+            if let Some(boundary) = boundary {
+                self.set_boundary(tagged, boundary, &mut response, context).await?;
+            }
+            if let Some(tags) = tags {
+                self.tag_created(tagged, tags, &response, context).await?;
+                self.show_tags(tagged, &mut response, context).await?;
+            }
+        } else if let Some(tagged) = TAGGED.iter().find(|tagged| tagged.get == operation) {
+            self.show_tags(tagged, &mut response, context).await?;
+        }
+        if let Some(page) = page {
+            page.cut(&mut response);
+        }
+        encode_documents(&mut response);
+        Ok(response)
     }
 
     /// Fills in the caller's user name if the call has none.
@@ -103,11 +165,10 @@ impl Iam {
 }
 
 /// Operations on the caller if no user is named.
-pub(crate) const OF_CALLER: [&str; 5] =
-    ["GetUser", "CreateAccessKey", "ListAccessKeys", "DeleteAccessKey", "UpdateAccessKey"];
+const OF_CALLER: [&str; 5] = ["GetUser", "CreateAccessKey", "ListAccessKeys", "DeleteAccessKey", "UpdateAccessKey"];
 
 /// The user of an access key.
-pub(crate) fn user_of_key(store: &AccountRegionStore<IamState>, key: &str) -> Option<User> {
+fn user_of_key(store: &AccountRegionStore<IamState>, key: &str) -> Option<User> {
     store.iter_all().iter().find_map(|(_, state)| {
         let users = state.users.iter().map(|user| user.value().clone());
         users.into_iter().find(|user| user.access_keys.iter().any(|own| own.access_key_id == key))
@@ -166,78 +227,11 @@ const TAGGED: [TaggedKind; 3] = [
     },
 ];
 
-#[async_trait]
-impl ServiceHandler for Iam {
-    fn service_name(&self) -> &str {
-        self.0.service_name()
-    }
-
-    fn signing_name(&self) -> &str {
-        self.0.signing_name()
-    }
-
-    fn protocol(&self) -> Protocol {
-        self.0.protocol()
-    }
-
-    async fn handle(&self, operation: &str, mut input: Value, context: &RequestContext) -> Result<Value, AwsError> {
-        if let Some(text) = input["MaxItems"].as_str() {
-            let number: i64 = text.parse().unwrap_or_default();
-            if !(1..=1000).contains(&number) {
-                return Err(AwsError::bad_request(
-                    "ValidationError",
-                    format!(
-                        "Value '{text}' at 'maxItems' failed to satisfy constraint: Member must have value between 1 and 1000"
-                    ),
-                ));
-            }
-            input["MaxItems"] = number.into();
-        }
-        let page = Page::take(operation, &mut input)?;
-        // awsim's parser removes the `member` wrapper that its tag operations expect.
-        for name in ["Tags", "TagKeys"] {
-            if let Some(list @ Value::Array(_)) = input.get(name).cloned() {
-                input[name] = json!({ "member": list });
-            }
-        }
-        let (tags, boundary) = (input.get("Tags").cloned(), input.get("PermissionsBoundary").cloned());
-        self.name_caller(operation, &mut input, context);
-        let reads_policy = matches!(operation, "GetPolicy" | "GetPolicyVersion" | "ListPolicyVersions");
-        if (operation.starts_with("Attach") || reads_policy)
-            && let Some(arn) = input["PolicyArn"].as_str()
-        {
-            managed_policies::provide(&self.0.store().get(&context.account_id, IAM_REGION), arn)?;
-        }
-        let name = ["RoleName", "UserName"].into_iter().find_map(|member| input[member].as_str()).map(str::to_owned);
-        let mut response = self
-            .0
-            .handle(operation, input, context)
-            .await
-            .map_err(|error| error_messages::aws_error(operation, error))?;
-        if operation == "CreateRole" {
-            let id = response["Role"]["RoleId"].as_str().unwrap_or_default();
-            self.1.propagation().begin(id, self.1.latencies());
-        }
-        if let Some(name) = name {
-            self.remove_boundary(operation, &name, context);
-        }
-        if let Some(tagged) = TAGGED.iter().find(|tagged| tagged.create == operation) {
-            if let Some(boundary) = boundary {
-                self.set_boundary(tagged, boundary, &mut response, context).await?;
-            }
-            if let Some(tags) = tags {
-                self.tag_created(tagged, tags, &response, context).await?;
-                self.show_tags(tagged, &mut response, context).await?;
-            }
-        } else if let Some(tagged) = TAGGED.iter().find(|tagged| tagged.get == operation) {
-            self.show_tags(tagged, &mut response, context).await?;
-        }
-        if let Some(page) = page {
-            page.cut(&mut response);
-        }
-        encode_documents(&mut response);
-        Ok(response)
-    }
+impl Service for Iam {
+    const NAME: &'static str = "iam";
+    const PROTOCOL: Protocol = Protocol::AwsQuery;
+    const REFERENCE: &'static str = "https://docs.aws.amazon.com/IAM/latest/APIReference/";
+    const OPERATIONS: &'static [Operation<Self>] = operations::OPERATIONS;
 
     fn snapshot(&self) -> Option<Vec<u8>> {
         self.0.snapshot()

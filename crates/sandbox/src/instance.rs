@@ -60,7 +60,7 @@ impl Instance {
                 function_files: config.function_files,
             },
         )?;
-        let Assembly { services, s3, access, faults, registry, codebuild, lambda, cloudformation } = assembly;
+        let Assembly { services, s3, access, registry, codebuild, lambda, cloudformation } = assembly;
         let used = services.blobs_in_use();
         let swept = services.blobs().sweep(|hash| used.contains(hash));
         swept.map_err(|source| SandboxError::unwritable(dir, source))?;
@@ -72,7 +72,6 @@ impl Instance {
             services,
             s3,
             access,
-            faults,
             registry,
             bodies: BodyReader::default(),
             on_request: config.on_request.clone(),

@@ -1,7 +1,7 @@
 //! Lambda: functions from container images and from Python zips, each run as a process that uses the Runtime API.
 //!
 //! ```text
-//! wire, operations, request    the API: routes, operations, request validation
+//! operations, request, wire    the API: operations with their routes, request validation, payloads
 //! registry, function, policy   the functions and their state
 //! invoke, events, queue        synchronous and asynchronous invocations
 //! concurrency, event_config    reserved concurrency, retries, maximum event age
@@ -31,7 +31,7 @@ mod memory;
 mod names;
 mod operations;
 mod package;
-pub(crate) mod permissions;
+mod permissions;
 mod policy;
 mod pool;
 mod process;
@@ -54,19 +54,18 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use awsim_core::{AwsError, Protocol, RequestContext, RouteDefinition, ServiceHandler};
+use awsim_core::Protocol;
 use serde_json::Value;
 
 use self::code::Code;
 use self::internal_caller::{InternalCaller, SandboxCaller};
 use self::leftovers::Leftovers;
-use self::operations::OperationRequest;
 use self::policy::Invoker;
 use self::pool::PoolLimits;
 use self::registry::Lambda;
 use crate::ecr::ImageResolver;
 use crate::latency::LatencySpan;
+use crate::operation::{Operation, Service};
 use crate::s3::S3;
 use crate::service_registry::{BlobUser, FunctionInvoker, ServiceRegistry};
 
@@ -112,23 +111,12 @@ impl LambdaService {
     }
 }
 
-#[async_trait]
-impl ServiceHandler for LambdaService {
-    fn service_name(&self) -> &str {
-        "lambda"
-    }
-
-    fn protocol(&self) -> Protocol {
-        Protocol::RestJson1
-    }
-
-    fn routes(&self) -> Vec<RouteDefinition> {
-        wire::routes()
-    }
-
-    async fn handle(&self, operation: &str, input: Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        OperationRequest { lambda: &self.lambda, input: &input, ctx }.handle(operation).await
-    }
+impl Service for LambdaService {
+    const NAME: &'static str = "lambda";
+    const PROTOCOL: Protocol = Protocol::RestJson1;
+    const REFERENCE: &'static str = "https://docs.aws.amazon.com/lambda/latest/api/";
+    const OPERATIONS: &'static [Operation<Self>] = operations::OPERATIONS;
+    const UNSUPPORTED: &'static [(&'static str, &'static str, &'static str)] = unsupported_routes::ROUTES;
 
     fn snapshot(&self) -> Option<Vec<u8>> {
         self.lambda.snapshot()

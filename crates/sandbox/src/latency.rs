@@ -135,22 +135,26 @@ impl LatencySpan {
 
 /// The least and the most that a call takes on AWS, in milliseconds. All of it is est., as clients see it from within a
 /// region: there are no published figures.
-fn call(service: &str, operation: &str) -> (u64, u64) {
-    match (service, operation) {
-        ("s3", "CreateBucket") => (150, 400),
-        ("s3", "GetObject" | "HeadObject" | "PutObject" | "UploadPart") => (20, 60),
-        ("s3", _) => (30, 100),
-        ("iam", operation) if operation.starts_with("Get") || operation.starts_with("List") => (40, 100),
-        ("iam", _) => (100, 300),
-        ("lambda", "Invoke") => (5, 15),
-        ("lambda", "CreateFunction") => (300, 700),
-        ("lambda", _) => (40, 120),
-        ("ecr", "CreateRepository" | "DeleteRepository") => (100, 300),
-        ("registry", _) => (30, 80),
-        ("codebuild", "CreateProject" | "StartBuild") => (150, 400),
-        ("sts", _) => (20, 60),
-        _ => (30, 100),
-    }
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CallLatency(u64, u64);
+
+impl CallLatency {
+    pub(crate) const CLOUDFORMATION: Self = Self(30, 100);
+    pub(crate) const CODEBUILD: Self = Self(30, 100);
+    pub(crate) const CODEBUILD_START: Self = Self(150, 400);
+    pub(crate) const ECR: Self = Self(30, 100);
+    pub(crate) const ECR_REPOSITORY: Self = Self(100, 300);
+    pub(crate) const IAM_READ: Self = Self(40, 100);
+    pub(crate) const IAM_WRITE: Self = Self(100, 300);
+    pub(crate) const LAMBDA: Self = Self(40, 120);
+    pub(crate) const LAMBDA_CREATE: Self = Self(300, 700);
+    pub(crate) const LAMBDA_INVOKE: Self = Self(5, 15);
+    pub(crate) const LOGS: Self = Self(30, 100);
+    pub(crate) const REGISTRY: Self = Self(30, 80);
+    pub(crate) const S3: Self = Self(30, 100);
+    pub(crate) const S3_CREATE_BUCKET: Self = Self(150, 400);
+    pub(crate) const S3_OBJECT: Self = Self(20, 60);
+    pub(crate) const STS: Self = Self(20, 60);
 }
 
 /// Draws latencies from the table.
@@ -185,11 +189,16 @@ impl Latencies {
     }
 
     /// Draws the latency of a call.
-    pub(crate) fn of_call(&self, service: &str, operation: &str) -> Duration {
+    fn of_call(&self, CallLatency(least, most): CallLatency) -> Duration {
         match self.pace.latency {
             Latency::Instant => Duration::ZERO,
-            Latency::Aws => self.draw(call(service, operation)),
+            Latency::Aws => self.draw((least, most)),
         }
+    }
+
+    /// Waits for the latency of a call.
+    pub(crate) async fn wait_for_call(&self, call: CallLatency) {
+        wait(self.of_call(call)).await;
     }
 
     fn draw(&self, (least, most): (u64, u64)) -> Duration {
@@ -215,7 +224,7 @@ mod tests {
     fn instant_pace_has_no_latency() {
         let instant = Latencies::new(Pace::default());
         assert_eq!(instant.of(LatencySpan::RolePropagation), Duration::ZERO);
-        assert_eq!(instant.of_call("s3", "PutObject"), Duration::ZERO);
+        assert_eq!(instant.of_call(CallLatency::S3_OBJECT), Duration::ZERO);
     }
 
     #[test]
@@ -232,6 +241,6 @@ mod tests {
     fn time_scale_applies_to_all_latencies() {
         let fast = Latencies::new(Pace { time_scale: 0.01, ..AWS });
         assert!(fast.of(LatencySpan::SecondRetry) == Duration::from_millis(1_200));
-        assert!(fast.of_call("iam", "CreateRole") <= Duration::from_millis(3));
+        assert!(fast.of_call(CallLatency::IAM_WRITE) <= Duration::from_millis(3));
     }
 }

@@ -23,8 +23,8 @@ mod lambda;
 mod latency;
 mod logs;
 mod marked_processes;
+mod operation;
 mod query;
-mod required_permissions;
 mod s3;
 mod server;
 mod server_lock;
@@ -34,6 +34,7 @@ mod storage;
 mod sts;
 mod sync;
 mod unsupported_fields;
+mod yaml;
 
 pub use behaviour::Behaviour;
 pub use codebuild::{EmbeddedFile, FunctionFiles};

@@ -6,7 +6,7 @@
 mod events;
 mod filter;
 mod groups;
-pub(crate) mod permissions;
+mod permissions;
 mod stream;
 
 use std::collections::BTreeMap;
@@ -14,14 +14,17 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use async_trait::async_trait;
-use awsim_core::{AwsError, Protocol, RequestContext, ServiceHandler};
+use awsim_core::{AwsError, Protocol};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stream::StreamEvents;
 use thumbctl_platform::private_fs;
 
+use self::permissions::{of_group, of_new_group, of_stream};
 use crate::account::ACCOUNT;
+use crate::latency::CallLatency;
+use crate::operation::Handler::Sync;
+use crate::operation::{Operation, Service};
 use crate::service_registry::ServiceRegistry;
 use crate::sync::lock;
 
@@ -108,38 +111,32 @@ impl Logs {
     }
 }
 
-#[async_trait]
-impl ServiceHandler for Logs {
-    fn service_name(&self) -> &str {
-        "logs"
-    }
+/// The latency of every call.
+const LATENCY: CallLatency = CallLatency::LOGS;
 
-    fn protocol(&self) -> Protocol {
-        Protocol::AwsJson1_1
-    }
-
-    async fn handle(&self, operation: &str, input: Value, context: &RequestContext) -> Result<Value, AwsError> {
-        let region = context.region.as_str();
-        if !context.internal_bypass {
-            groups::refuse_system_tags(&input)?;
-        }
-        match operation {
-            "CreateLogGroup" => self.create_group(region, &input),
-            "DeleteLogGroup" => self.delete_group(region, &input),
-            "DescribeLogGroups" => self.describe_groups(region, &input),
-            "PutRetentionPolicy" | "DeleteRetentionPolicy" => self.set_retention(region, &input, operation),
-            "TagResource" | "TagLogGroup" => self.tag(region, &input),
-            "UntagResource" | "UntagLogGroup" => self.untag(region, &input),
-            "ListTagsForResource" | "ListTagsLogGroup" => self.list_tags(region, &input),
-            "CreateLogStream" => self.create_stream(region, &input),
-            "DeleteLogStream" => self.delete_stream(region, &input),
-            "DescribeLogStreams" => self.describe_streams(region, &input),
-            "PutLogEvents" => self.put_events(region, &input),
-            "GetLogEvents" => self.get_events(region, &input),
-            "FilterLogEvents" => self.filter_events(region, &input),
-            other => Err(AwsError::unknown_operation(other)),
-        }
-    }
+impl Service for Logs {
+    const NAME: &'static str = "logs";
+    const PROTOCOL: Protocol = Protocol::AwsJson1_1;
+    const REFERENCE: &'static str = "https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/";
+    const OPERATIONS: &'static [Operation<Self>] = &[
+        Operation::write("CreateLogGroup", LATENCY, of_new_group, Sync(Self::create_group)),
+        Operation::write("DeleteLogGroup", LATENCY, of_stream, Sync(Self::delete_group)),
+        Operation::read("DescribeLogGroups", LATENCY, of_stream, Sync(Self::describe_groups)),
+        Operation::write("PutRetentionPolicy", LATENCY, of_stream, Sync(Self::put_retention)),
+        Operation::write("DeleteRetentionPolicy", LATENCY, of_stream, Sync(Self::delete_retention)),
+        Operation::write("TagResource", LATENCY, of_group, Sync(Self::tag)),
+        Operation::write("TagLogGroup", LATENCY, of_stream, Sync(Self::tag)),
+        Operation::write("UntagResource", LATENCY, of_group, Sync(Self::untag)),
+        Operation::write("UntagLogGroup", LATENCY, of_stream, Sync(Self::untag)),
+        Operation::read("ListTagsForResource", LATENCY, of_group, Sync(Self::list_tags)),
+        Operation::read("ListTagsLogGroup", LATENCY, of_stream, Sync(Self::list_tags)),
+        Operation::write("CreateLogStream", LATENCY, of_stream, Sync(Self::create_stream)),
+        Operation::write("DeleteLogStream", LATENCY, of_stream, Sync(Self::delete_stream)),
+        Operation::read("DescribeLogStreams", LATENCY, of_stream, Sync(Self::describe_streams)),
+        Operation::write("PutLogEvents", LATENCY, of_stream, Sync(Self::put_events)),
+        Operation::read("GetLogEvents", LATENCY, of_stream, Sync(Self::get_events)),
+        Operation::read("FilterLogEvents", LATENCY, of_stream, Sync(Self::filter_events)),
+    ];
 
     fn snapshot(&self) -> Option<Vec<u8>> {
         if !self.changed.swap(false, Ordering::AcqRel) {

@@ -13,7 +13,8 @@ mod index;
 mod list;
 mod multipart;
 mod notification;
-pub(crate) mod permissions;
+mod operations;
+mod permissions;
 mod read;
 mod route;
 mod settings;
@@ -40,6 +41,7 @@ pub(crate) use authorizer::Authorizer;
 pub(crate) use body::MAX_OBJECT;
 pub(crate) use error::{S3Error, S3Result};
 use index::{Bucket, Version};
+use operations::S3Handler;
 pub(crate) use route::Target;
 pub(crate) use xml::escape;
 
@@ -152,36 +154,12 @@ impl S3 {
         if bucket::belongs_to_another(&call.target.bucket) {
             return Err(bucket::foreign_bucket_error(call));
         }
-        match call.target.operation.as_str() {
-            "ListBuckets" => self.list_buckets(call),
-            "CreateBucket" => self.create_bucket(call).await,
-            "HeadBucket" => self.with(call, |_| Ok(empty(200))),
-            "DeleteBucket" => self.delete_bucket(call),
-            "GetBucketLocation" => self.get_location(call),
-            "ListObjects" | "ListObjectsV2" => self.list_objects(call),
-            "ListObjectVersions" => self.list_versions(call),
-            "ListMultipartUploads" => self.list_uploads(call),
-            "DeleteObjects" => self.delete_objects(call).await,
-            "GetObject" | "HeadObject" => self.get_object(call).await,
-            "GetObjectAttributes" => self.get_attributes(call),
-            "GetObjectAcl" => self.with_version(call, |_, _| Ok(xml(settings::private_acl()))),
-            "PutObjectAcl" => self.with_version(call, |_, _| Ok(empty(200))),
-            "PutObject" => self.put_object(call).await,
-            "CopyObject" => self.copy_object(call).await,
-            "DeleteObject" => self.delete_object(call),
-            "GetObjectTagging" => self.get_tagging(call),
-            "PutObjectTagging" => self.put_tagging(call).await,
-            "DeleteObjectTagging" => self.delete_tagging(call),
-            "CreateMultipartUpload" => self.create_upload(call),
-            "UploadPart" => self.upload_part(call).await,
-            "UploadPartCopy" => self.copy_part(call).await,
-            "CompleteMultipartUpload" => self.complete_upload(call).await,
-            "AbortMultipartUpload" => self.abort_upload(call),
-            "ListParts" => self.list_parts(call),
-            _ => match call.target.setting() {
-                Some(setting) => self.setting(call, setting).await,
-                None => Err(S3Error::not_implemented(&call.target.operation)),
-            },
+        match call.target.operation.handler {
+            S3Handler::Sync(run) => run(self, call),
+            S3Handler::Async(run) => run(self, call).await,
+            S3Handler::GetSetting(setting) => self.get_setting(call, setting),
+            S3Handler::PutSetting(setting) => self.put_setting(call, setting).await,
+            S3Handler::DeleteSetting(setting) => self.delete_setting(call, setting),
         }
     }
 

@@ -9,20 +9,20 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
-use awsim_core::{AwsError, Protocol, RequestContext, ServiceHandler};
+use awsim_core::{AwsError, RequestContext};
 use serde_json::Value;
 use thumbctl_platform::private_fs;
 
 use crate::account::ACCOUNT;
 use crate::authz::access_control::AccessControl;
-use crate::authz::auth_error;
 use crate::authz::resource_policy::{PrincipalMatcher, Trust, trust};
 use crate::authz::sessions::Sessions;
 use crate::authz::sessions::TemporaryCredentials;
 use crate::behaviour::Behaviour;
-use crate::fault::Faults;
+use crate::fault::{FaultRule, Faults};
 use crate::iam::propagation::Propagation;
 use crate::latency::Latencies;
+use crate::operation::{AnyService, ApiCall};
 use crate::storage::blobs::Blobs;
 use crate::sync::lock;
 
@@ -57,11 +57,11 @@ pub(crate) struct ServiceRegistry {
     blobs: Blobs,
     sessions: Arc<Sessions>,
     access: OnceLock<Arc<AccessControl>>,
-    faults: OnceLock<Arc<Faults>>,
+    faults: Faults,
     propagation: Propagation,
     behaviour: Behaviour,
     latencies: Latencies,
-    handlers: RwLock<HashMap<String, Arc<dyn ServiceHandler>>>,
+    handlers: RwLock<HashMap<&'static str, Arc<dyn AnyService>>>,
     /// The last snapshot of each service, to skip writing an unchanged state. One lock per service covers taking and
     /// writing a snapshot, so that an older state never overwrites a newer one.
     saved: Mutex<HashMap<String, LastSaved>>,
@@ -71,7 +71,12 @@ pub(crate) struct ServiceRegistry {
 
 impl ServiceRegistry {
     /// Creates a registry without services. `data_dir` must exist.
-    pub(crate) fn new(endpoint: String, data_dir: PathBuf, behaviour: Behaviour) -> io::Result<Self> {
+    pub(crate) fn new(
+        endpoint: String,
+        data_dir: PathBuf,
+        behaviour: Behaviour,
+        faults: Vec<FaultRule>,
+    ) -> io::Result<Self> {
         let blobs = Blobs::open(&data_dir.join("blobs"))?;
         private_fs::create_dir_all(&data_dir.join("snapshots"))?;
         let sessions = Arc::new(Sessions::open(&data_dir.join("sessions.json"))?);
@@ -81,7 +86,7 @@ impl ServiceRegistry {
             blobs,
             sessions,
             access: OnceLock::new(),
-            faults: OnceLock::new(),
+            faults: Faults::new(faults, behaviour.pace.seed),
             propagation: Propagation::default(),
             latencies: Latencies::new(behaviour.pace),
             behaviour,
@@ -127,14 +132,9 @@ impl ServiceRegistry {
         let _ = self.access.set(access);
     }
 
-    /// The injected faults, which also apply to calls that a service makes for its callers.
-    pub(crate) fn faults(&self) -> Option<&Arc<Faults>> {
-        self.faults.get()
-    }
-
-    /// Sets the injected faults. The first call wins.
-    pub(crate) fn set_faults(&self, faults: Arc<Faults>) {
-        let _ = self.faults.set(faults);
+    /// The injected faults.
+    pub(crate) fn faults(&self) -> &Faults {
+        &self.faults
     }
 
     /// The propagation of new roles.
@@ -174,12 +174,14 @@ impl ServiceRegistry {
     }
 
     /// Adds a service under its signing name and restores its state.
-    pub(crate) fn register(&self, handler: Arc<dyn ServiceHandler>) -> Result<(), String> {
-        let name = handler.signing_name().to_owned();
-        let file = self.snapshot_file(&name);
+    pub(crate) fn register(&self, handler: Arc<dyn AnyService>) -> Result<(), String> {
+        let name = handler.name();
+        let file = self.snapshot_file(name);
         match std::fs::read(&file) {
             Ok(bytes) => {
-                handler.restore(&bytes).map_err(|cause| format!("snapshots/{name}.json cannot be read: {cause}"))?;
+                handler
+                    .restore_state(&bytes)
+                    .map_err(|cause| format!("snapshots/{name}.json cannot be read: {cause}"))?;
             }
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
             Err(cause) => return Err(format!("snapshots/{name}.json cannot be read: {cause}")),
@@ -191,17 +193,43 @@ impl ServiceRegistry {
     /// Has every service resume its work. Call it when all services are restored.
     pub(crate) fn rehydrate(&self) -> Result<(), String> {
         let handlers: Vec<_> = read(&self.handlers).values().cloned().collect();
-        handlers.iter().try_for_each(|handler| handler.rehydrate())
+        handlers.iter().try_for_each(|handler| handler.resume())
     }
 
     /// The service that signs its requests with `name`.
-    pub(crate) fn handler(&self, name: &str) -> Option<Arc<dyn ServiceHandler>> {
+    pub(crate) fn handler(&self, name: &str) -> Option<Arc<dyn AnyService>> {
         read(&self.handlers).get(name).cloned()
     }
 
-    /// Calls a service internally, without a signature, and saves its state.
+    /// Calls a service for the sandbox itself, without permissions, and saves its state.
     pub(crate) async fn call(
         &self,
+        service: &str,
+        region: &str,
+        operation: &str,
+        input: Value,
+    ) -> Result<Value, AwsError> {
+        self.call_for(None, service, region, operation, input).await
+    }
+
+    /// Calls a service with the permissions of an access key's holder.
+    ///
+    /// # Errors
+    /// When the holder's policies deny the call, or the call fails.
+    pub(crate) async fn call_as(
+        &self,
+        access_key: &str,
+        service: &str,
+        region: &str,
+        operation: &str,
+        input: Value,
+    ) -> Result<Value, AwsError> {
+        self.call_for(Some(access_key), service, region, operation, input).await
+    }
+
+    async fn call_for(
+        &self,
+        access_key: Option<&str>,
         service: &str,
         region: &str,
         operation: &str,
@@ -210,37 +238,18 @@ impl ServiceRegistry {
         let handler = self
             .handler(service)
             .ok_or_else(|| AwsError::internal(format!("the sandbox has no service called {service}")))?;
+        let (info, requires) = handler.find(operation).ok_or_else(|| AwsError::unknown_operation(operation))?;
         let mut context = RequestContext::new_with_account(service, region, ACCOUNT);
         context.internal_bypass = true;
-        let result = handler.handle(operation, input, &context).await;
-        if !is_read_only(operation) {
-            self.persist(service)?;
-        }
-        result
-    }
-
-    /// Calls a service with a role's credentials.
-    ///
-    /// # Errors
-    /// When the role's policies deny the call, or the call fails.
-    pub(crate) async fn call_as(
-        &self,
-        role: &TemporaryCredentials,
-        service: &str,
-        region: &str,
-        operation: &str,
-        input: Value,
-    ) -> Result<Value, AwsError> {
-        let mut context = RequestContext::new_with_account(service, region, ACCOUNT);
-        context.access_key = Some(role.access_key.clone());
-        let access = self.access().ok_or_else(|| AwsError::internal("the access control is not set"))?;
-        for permission in access.required_permissions(service, operation, &input, &context) {
-            let protocol = self.handler(service).map_or(Protocol::AwsJson1_1, |handler| handler.protocol());
-            access
-                .check(&context, &permission)
-                .map_err(|denied| auth_error::of_access_denied(&denied, service, protocol))?;
-        }
-        self.call(service, region, operation, input).await
+        let authorize = || {
+            let Some(key) = access_key else { return Ok(()) };
+            let access = self.access().ok_or_else(|| AwsError::internal("the access control is not set"))?;
+            let mut context = RequestContext::new_with_account(service, region, ACCOUNT);
+            context.access_key = Some(key.to_owned());
+            let call = ApiCall { operation: info.name, input: &input, context: &context };
+            access.authorize(&call, requires, handler.protocol())
+        };
+        self.perform(service, &info, authorize, |()| handler.handle(info.name, &input, &context)).await
     }
 
     /// Returns temporary credentials of a role for an AWS service principal (`lambda.amazonaws.com`).
@@ -305,7 +314,7 @@ impl ServiceRegistry {
         };
         let slot = lock(&self.saved).entry(service.to_owned()).or_default().clone();
         let mut last = lock(&slot);
-        let Some(bytes) = handler.snapshot() else {
+        let Some(bytes) = handler.save_state() else {
             return Ok(());
         };
         if last.as_ref() == Some(&bytes) {
@@ -326,9 +335,9 @@ impl ServiceRegistry {
 
     /// Saves the state of every service.
     pub(crate) fn save_all(&self) {
-        let names: Vec<String> = read(&self.handlers).keys().cloned().collect();
+        let names: Vec<_> = read(&self.handlers).keys().copied().collect();
         for name in names {
-            self.save(&name);
+            self.save(name);
         }
     }
 
@@ -347,13 +356,6 @@ impl ServiceRegistry {
     fn snapshot_file(&self, service: &str) -> PathBuf {
         self.data_dir.join("snapshots").join(format!("{service}.json"))
     }
-}
-
-/// Whether an operation only reads, judged by its name.
-pub(crate) fn is_read_only(operation: &str) -> bool {
-    ["Get", "List", "Describe", "Head", "BatchGet", "BatchCheck", "Filter", "Simulate", "Decode", "Invoke"]
-        .iter()
-        .any(|verb| operation.starts_with(verb))
 }
 
 fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {

@@ -5,8 +5,7 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use awsim_core::{AwsError, Protocol, RequestContext, ServiceHandler};
+use awsim_core::{AwsError, Protocol, RequestContext};
 use serde_json::{Value, json};
 
 use crate::account::ACCOUNT;
@@ -16,6 +15,9 @@ use crate::authz::caller::Caller;
 use crate::authz::permission::RequiredPermission;
 use crate::authz::resource_policy::{PrincipalMatcher, Trust, trust};
 use crate::authz::sessions::Session;
+use crate::latency::CallLatency;
+use crate::operation::Handler::{Async, Sync};
+use crate::operation::{ApiCall, ApiResult, IamStore, Operation, Service, boxed};
 use crate::service_registry::ServiceRegistry;
 use crate::unsupported_fields;
 
@@ -37,8 +39,13 @@ impl Sts {
         holder.ok_or_else(|| auth_error::of_key(BadKey::Unknown, "sts", Protocol::AwsQuery))
     }
 
+    fn caller_identity(&self, call: &ApiCall<'_>) -> ApiResult {
+        let caller = self.caller(call.context)?;
+        Ok(json!({ "UserId": caller.id(), "Account": ACCOUNT, "Arn": caller.arn() }))
+    }
+
     /// Handles GetSessionToken: temporary credentials with the caller's permissions.
-    fn session_token(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
+    fn session_token(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
         let caller = self.caller(context)?;
         if matches!(caller, Caller::Session(_)) {
             return Err(AwsError::forbidden("AccessDenied", "Cannot call GetSessionToken with session credentials"));
@@ -48,7 +55,7 @@ impl Sts {
         Ok(json!({ "Credentials": credentials(&session) }))
     }
 
-    async fn assume_role(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
+    async fn assume_role(&self, ApiCall { input, context, .. }: ApiCall<'_>) -> ApiResult {
         let needed = |name: &str| {
             input[name].as_str().filter(|value| !value.is_empty()).ok_or_else(|| {
                 AwsError::bad_request(
@@ -148,34 +155,21 @@ fn credentials(session: &Session) -> Value {
     })
 }
 
-#[async_trait]
-impl ServiceHandler for Sts {
-    fn service_name(&self) -> &str {
-        "sts"
-    }
+/// No permission. The role's trust policy decides on AssumeRole.
+fn unrestricted(_: &ApiCall<'_>, _: &IamStore) -> Vec<RequiredPermission> {
+    Vec::new()
+}
 
-    fn protocol(&self) -> Protocol {
-        Protocol::AwsQuery
-    }
+type StsOperation = Operation<Sts>;
 
-    async fn handle(&self, operation: &str, input: Value, context: &RequestContext) -> Result<Value, AwsError> {
-        match operation {
-            "GetCallerIdentity" => {
-                let caller = self.caller(context)?;
-                Ok(json!({ "UserId": caller.id(), "Account": ACCOUNT, "Arn": caller.arn() }))
-            }
-            "AssumeRole" => self.assume_role(&input, context).await,
-            "GetSessionToken" => self.session_token(&input, context),
-            other => Err(AwsError::unknown_operation(other)),
-        }
-    }
-
-    /// None: sessions are saved in their own file.
-    fn snapshot(&self) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn restore(&self, _: &[u8]) -> Result<(), String> {
-        Ok(())
-    }
+/// Sessions are saved in their own file.
+impl Service for Sts {
+    const NAME: &'static str = "sts";
+    const PROTOCOL: Protocol = Protocol::AwsQuery;
+    const REFERENCE: &'static str = "https://docs.aws.amazon.com/STS/latest/APIReference/";
+    const OPERATIONS: &'static [Operation<Self>] = &[
+        StsOperation::read("GetCallerIdentity", CallLatency::STS, unrestricted, Sync(Self::caller_identity)),
+        StsOperation::write("AssumeRole", CallLatency::STS, unrestricted, boxed!(assume_role)),
+        StsOperation::write("GetSessionToken", CallLatency::STS, unrestricted, Sync(Self::session_token)),
+    ];
 }

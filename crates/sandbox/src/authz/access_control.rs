@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
-use awsim_core::{AccountRegionStore, ContextValue, PrincipalLookup, RequestContext};
+use awsim_core::{AccountRegionStore, AwsError, ContextValue, PrincipalLookup, Protocol, RequestContext};
 use awsim_iam::authz::IamPrincipalLookup;
 use awsim_iam::state::IamState;
 use awsim_iam_policy::{
     AuthzRequest, DecisionReason, EvalContext, PolicyAttributions, PolicyDocument, PolicySource, explain,
 };
-use serde_json::Value;
 
 use crate::account::ACCOUNT;
+use crate::authz::auth_error;
 use crate::authz::caller::{Caller, root_arn};
 use crate::authz::conditions::global_conditions;
 use crate::authz::permission::RequiredPermission;
 use crate::authz::resource_policy::{PrincipalMatcher, statements_for};
 use crate::authz::sessions::{Session, Sessions};
+use crate::operation::{ApiCall, Requirements};
 
 /// The administrator's keys, which are allowed everything.
 #[derive(Debug, Clone)]
@@ -73,11 +74,6 @@ impl AccessDenied {
     }
 }
 
-/// Returns the permissions that a call requires: of a service, its operation, input and context, and the IAM state, which
-/// holds the paths of roles and users.
-pub(crate) type RequiredPermissions =
-    fn(&str, &str, &Value, &RequestContext, &AccountRegionStore<IamState>) -> Vec<RequiredPermission>;
-
 /// The access keys and the decision on each call.
 pub(crate) struct AccessControl {
     root: RootKeys,
@@ -86,7 +82,6 @@ pub(crate) struct AccessControl {
     sessions: Arc<Sessions>,
     /// Whether the policies of IAM users are enforced. Those of roles always are.
     enforce_users: bool,
-    required: RequiredPermissions,
 }
 
 /// A caller with its policies and condition keys.
@@ -104,9 +99,8 @@ impl AccessControl {
         iam: AccountRegionStore<IamState>,
         sessions: Arc<Sessions>,
         enforce_users: bool,
-        required: RequiredPermissions,
     ) -> Self {
-        Self { root, lookup: IamPrincipalLookup::new(iam.clone()), iam, sessions, enforce_users, required }
+        Self { root, lookup: IamPrincipalLookup::new(iam.clone()), iam, sessions, enforce_users }
     }
 
     /// Users, roles and policies.
@@ -114,15 +108,18 @@ impl AccessControl {
         &self.iam
     }
 
-    /// The permissions that a call requires.
-    pub(crate) fn required_permissions(
+    /// Checks that the caller has every permission that a call requires.
+    ///
+    /// # Errors
+    /// The first denial, in the form of the service's protocol.
+    pub(crate) fn authorize(
         &self,
-        service: &str,
-        operation: &str,
-        input: &Value,
-        context: &RequestContext,
-    ) -> Vec<RequiredPermission> {
-        (self.required)(service, operation, input, context, &self.iam)
+        call: &ApiCall<'_>,
+        requires: Requirements,
+        protocol: Protocol,
+    ) -> Result<(), AwsError> {
+        let denied = |denied| auth_error::of_access_denied(&denied, &call.context.service, protocol);
+        requires(call, &self.iam).iter().try_for_each(|one| self.check(call.context, one).map_err(denied))
     }
 
     /// The administrator's access key.

@@ -12,13 +12,14 @@ use super::service::{CloudFormation, updatable};
 use super::state::{ChangeSet, EXECUTED, OBSOLETE, Stack, Work, now};
 use super::template::{Template, TemplateError};
 use crate::account::ACCOUNT;
+use crate::operation::{ApiCall, ApiResult};
 use crate::sync::lock;
 
 const NO_CHANGES: &str =
     "The submitted information didn't contain changes. Submit different information to create a change set.";
 
 impl CloudFormation {
-    pub(super) async fn create_change_set(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) async fn create_change_set(&self, ApiCall { input, context, .. }: ApiCall<'_>) -> ApiResult {
         let (stack_name, name) = (needed(input, "StackName")?, needed(input, "ChangeSetName")?);
         legal(name, "changeSetName")?;
         let kind = word(input, "ChangeSetType", &["CREATE", "UPDATE"])?.unwrap_or("UPDATE");
@@ -157,20 +158,20 @@ impl CloudFormation {
         })
     }
 
-    pub(super) fn describe_change_set(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) fn describe_change_set(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
         reject_unsupported(input, &["IncludePropertyValues"])?;
         let set = self.find_change_set(input, context)?;
         descriptions::change_set(&set, &self.found(&context.region, &set.stack_id)?, input)
     }
 
-    pub(super) fn delete_change_set(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) fn delete_change_set(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
         let set = self.find_change_set(input, context)?;
         lock(&self.state).change_sets.retain(|other| other.id != set.id);
         self.services.persist("cloudformation")?;
         Ok(json!({}))
     }
 
-    pub(super) fn execute_change_set(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) fn execute_change_set(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
         reject_unsupported(input, &["RetainExceptOnCreate"])?;
         let set = self.find_change_set(input, context)?;
         let stack = self.found(&context.region, &set.stack_id)?;

@@ -7,7 +7,6 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::template::{Template, TemplateError, TransformCall};
-use crate::authz::sessions::TemporaryCredentials;
 use crate::service_registry::ServiceRegistry;
 
 /// The most calls for a template: a macro may return further calls, also of itself.
@@ -82,14 +81,7 @@ async fn invoke(call: &TransformCall, function: &str, context: &MacroContext<'_>
     });
     let input = json!({ "FunctionName": function, "__raw_body": STANDARD.encode(event.to_string()) });
     let invoked = match context.access_key {
-        Some(access_key) => {
-            let caller = TemporaryCredentials {
-                access_key: access_key.to_owned(),
-                secret_key: String::new(),
-                session_token: String::new(),
-            };
-            context.services.call_as(&caller, "lambda", context.region, "Invoke", input).await
-        }
+        Some(key) => context.services.call_as(key, "lambda", context.region, "Invoke", input).await,
         None => context.services.call("lambda", context.region, "Invoke", input).await,
     };
     let output =
@@ -126,10 +118,11 @@ fn read_response(output: &Value, id: &str, request_id: &str) -> Result<Value, Te
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use async_trait::async_trait;
-    use awsim_core::{AwsError, Protocol, RequestContext, ServiceHandler};
+    use awsim_core::{AwsError, Protocol};
 
     use super::*;
+    use crate::latency::CallLatency;
+    use crate::operation::{ApiCall, ApiResult, Handler, Operation, Service};
 
     /// The function of a macro.
     type Answers = fn(&Value) -> Value;
@@ -140,17 +133,16 @@ mod tests {
         asked: Mutex<Vec<Value>>,
     }
 
-    #[async_trait]
-    impl ServiceHandler for Lambda {
-        fn service_name(&self) -> &str {
-            "lambda"
-        }
+    impl Service for Lambda {
+        const NAME: &'static str = "lambda";
+        const PROTOCOL: Protocol = Protocol::RestJson1;
+        const REFERENCE: &'static str = "";
+        const OPERATIONS: &'static [Operation<Self>] =
+            &[Operation::read("Invoke", CallLatency::LAMBDA_INVOKE, |_, _| Vec::new(), Handler::Sync(Self::invoke))];
+    }
 
-        fn protocol(&self) -> Protocol {
-            Protocol::RestJson1
-        }
-
-        async fn handle(&self, operation: &str, input: Value, _: &RequestContext) -> Result<Value, AwsError> {
+    impl Lambda {
+        fn invoke(&self, &ApiCall { operation, input, .. }: &ApiCall<'_>) -> ApiResult {
             assert_eq!((operation, &input["FunctionName"]), ("Invoke", &json!("arn:of:naming")));
             let event = STANDARD.decode(input["__raw_body"].as_str().unwrap()).unwrap();
             let event: Value = serde_json::from_slice(&event).unwrap();
@@ -170,7 +162,8 @@ mod tests {
     async fn expanded(text: &str, answers: Answers) -> (Result<Template, TemplateError>, Vec<Value>) {
         let dir = tempfile::tempdir().unwrap();
         let services =
-            ServiceRegistry::new("http://127.0.0.1:1".into(), dir.path().into(), Default::default()).unwrap();
+            ServiceRegistry::new("http://127.0.0.1:1".into(), dir.path().into(), Default::default(), Vec::new())
+                .unwrap();
         let lambda = Arc::new(Lambda { answers, asked: Mutex::default() });
         services.register(lambda.clone()).unwrap();
         let values = BTreeMap::from([("Prefix".to_owned(), json!("thumbs"))]);

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use awsim_core::{AwsError, RequestContext};
+use awsim_core::AwsError;
 use serde_json::{Value, json};
 
 use super::descriptions;
 use super::request::{invalid, list, needed, reject_unsupported, template_body, template_error, text};
 use super::service::CloudFormation;
 use super::template::Template;
+use crate::operation::{ApiCall, ApiResult};
 use crate::sync::lock;
 
 /// The statuses of a stack, from the documentation of ListStacks.
@@ -39,82 +40,82 @@ const STATUSES: [&str; 23] = [
 ];
 
 impl CloudFormation {
-    pub(super) fn read(&self, operation: &str, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
-        let region = &context.region;
-        let own = |name: &str| self.found(region, name);
-        match operation {
-            "DescribeStacks" => {
-                let stacks = match text(input, "StackName") {
-                    Some(name) => vec![descriptions::stack(&own(name)?)],
-                    None => {
-                        let state = lock(&self.state);
-                        let there = state.stacks.iter().rev();
-                        let there = there.filter(|stack| stack.region == *region && stack.status != "DELETE_COMPLETE");
-                        there.map(descriptions::stack).collect()
-                    }
-                };
-                descriptions::page("Stacks", stacks, input)
-            }
-            "ListStacks" => {
-                let wanted = list(input, "StackStatusFilter");
-                if wanted.iter().any(|status| !STATUSES.contains(&status.as_str())) {
-                    return Err(AwsError::bad_request(
-                        "ValidationError",
-                        format!(
-                            "1 validation error detected: Value '[{}]' at 'stackStatusFilter' failed to satisfy constraint: \
-                             Member must satisfy constraint: [Member must satisfy enum value set: [{}]]",
-                            wanted.join(", "),
-                            STATUSES.join(", ")
-                        ),
-                    ));
-                }
+    pub(super) fn describe_stacks(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
+        let stacks = match text(input, "StackName") {
+            Some(name) => vec![descriptions::stack(&self.found(&context.region, name)?)],
+            None => {
                 let state = lock(&self.state);
-                let stacks =
-                    state.stacks.iter().rev().filter(|stack| {
-                        stack.region == *region && (wanted.is_empty() || wanted.contains(&stack.status))
-                    });
-                descriptions::page("StackSummaries", stacks.map(descriptions::summary).collect(), input)
+                let there = state.stacks.iter().rev();
+                let there = there.filter(|stack| stack.region == context.region && stack.status != "DELETE_COMPLETE");
+                there.map(descriptions::stack).collect()
             }
-            "DescribeStackEvents" => {
-                let stack = own(needed(input, "StackName")?)?;
-                descriptions::page("StackEvents", stack.events.into_iter().rev().collect(), input)
-            }
-            "ListStackResources" => {
-                let stack = own(needed(input, "StackName")?)?;
-                let all = stack.resources.iter().map(|one| descriptions::resource(&stack, one, "LastUpdatedTimestamp"));
-                descriptions::page("StackResourceSummaries", all.collect(), input)
-            }
-            "DescribeStackResources" => {
-                let stack = own(needed(input, "StackName")?)?;
-                let wanted = text(input, "LogicalResourceId");
-                let all = stack.resources.iter().filter(|one| wanted.is_none_or(|name| one.logical_id == name));
-                let all: Vec<_> = all.map(|one| descriptions::resource(&stack, one, "Timestamp")).collect();
-                Ok(json!({ "StackResources": all }))
-            }
-            "DescribeStackResource" => {
-                let stack = own(needed(input, "StackName")?)?;
-                let name = needed(input, "LogicalResourceId")?;
-                let resource = stack
-                    .resources
-                    .iter()
-                    .find(|one| one.logical_id == name)
-                    .ok_or_else(|| invalid(format!("Resource {name} does not exist for stack {}", stack.name)))?;
-                Ok(json!({ "StackResourceDetail": descriptions::resource(&stack, resource, "LastUpdatedTimestamp") }))
-            }
-            _ => {
-                reject_unsupported(input, &["ChangeSetName"])?;
-                let stack = own(needed(input, "StackName")?)?;
-                let body = match text(input, "TemplateStage") {
-                    Some("Processed") => stack.goal.processed.to_string(),
-                    _ => stack.goal.text,
-                };
-                Ok(json!({ "TemplateBody": body, "StagesAvailable": ["Original", "Processed"] }))
-            }
+        };
+        descriptions::page("Stacks", stacks, input)
+    }
+
+    pub(super) fn list_stacks(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
+        let wanted = list(input, "StackStatusFilter");
+        if wanted.iter().any(|status| !STATUSES.contains(&status.as_str())) {
+            return Err(AwsError::bad_request(
+                "ValidationError",
+                format!(
+                    "1 validation error detected: Value '[{}]' at 'stackStatusFilter' failed to satisfy constraint: \
+                     Member must satisfy constraint: [Member must satisfy enum value set: [{}]]",
+                    wanted.join(", "),
+                    STATUSES.join(", ")
+                ),
+            ));
         }
+        let state = lock(&self.state);
+        let stacks =
+            state.stacks.iter().rev().filter(|stack| {
+                stack.region == context.region && (wanted.is_empty() || wanted.contains(&stack.status))
+            });
+        descriptions::page("StackSummaries", stacks.map(descriptions::summary).collect(), input)
+    }
+
+    pub(super) fn describe_events(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
+        let stack = self.found(&context.region, needed(input, "StackName")?)?;
+        descriptions::page("StackEvents", stack.events.into_iter().rev().collect(), input)
+    }
+
+    pub(super) fn list_resources(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
+        let stack = self.found(&context.region, needed(input, "StackName")?)?;
+        let all = stack.resources.iter().map(|one| descriptions::resource(&stack, one, "LastUpdatedTimestamp"));
+        descriptions::page("StackResourceSummaries", all.collect(), input)
+    }
+
+    pub(super) fn describe_resources(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
+        let stack = self.found(&context.region, needed(input, "StackName")?)?;
+        let wanted = text(input, "LogicalResourceId");
+        let all = stack.resources.iter().filter(|one| wanted.is_none_or(|name| one.logical_id == name));
+        let all: Vec<_> = all.map(|one| descriptions::resource(&stack, one, "Timestamp")).collect();
+        Ok(json!({ "StackResources": all }))
+    }
+
+    pub(super) fn describe_resource(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
+        let stack = self.found(&context.region, needed(input, "StackName")?)?;
+        let name = needed(input, "LogicalResourceId")?;
+        let resource = stack
+            .resources
+            .iter()
+            .find(|one| one.logical_id == name)
+            .ok_or_else(|| invalid(format!("Resource {name} does not exist for stack {}", stack.name)))?;
+        Ok(json!({ "StackResourceDetail": descriptions::resource(&stack, resource, "LastUpdatedTimestamp") }))
+    }
+
+    pub(super) fn get_template(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
+        reject_unsupported(input, &["ChangeSetName"])?;
+        let stack = self.found(&context.region, needed(input, "StackName")?)?;
+        let body = match text(input, "TemplateStage") {
+            Some("Processed") => stack.goal.processed.to_string(),
+            _ => stack.goal.text,
+        };
+        Ok(json!({ "TemplateBody": body, "StagesAvailable": ["Original", "Processed"] }))
     }
 
     /// GetTemplateSummary, by a template or a stack: `aws cloudformation deploy` calls it before it changes a stack.
-    pub(super) fn summarise(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) fn summarise(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
         reject_unsupported(input, &["StackSetName", "TemplateSummaryConfig"])?;
         let body = match (template_body(input)?, text(input, "StackName")) {
             (Some(body), None) => body.to_owned(),

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, Weak};
 
-use async_trait::async_trait;
-use awsim_core::{AwsError, Protocol, RequestContext, ServiceHandler};
+use awsim_core::{AwsError, Protocol, RequestContext};
 use serde_json::{Value, json};
 
 use super::descriptions;
 use super::execution::StackWorkers;
 use super::macros::{self, MacroContext};
+use super::permissions::{of_all, of_creation, of_stack};
 use super::request::{
     invalid, is_true, legal, list, needed, parameters, reject_unsupported, tags, template_body, template_error, text,
     word,
@@ -17,6 +17,9 @@ use super::request::{
 use super::state::{Goal, Stack, State, Work, now};
 use super::template::{Pseudo, Template, TemplateError};
 use crate::account::ACCOUNT;
+use crate::latency::CallLatency;
+use crate::operation::Handler::{Async, Sync};
+use crate::operation::{ApiCall, ApiResult, Operation, Service, boxed};
 use crate::s3::S3;
 use crate::service_registry::ServiceRegistry;
 use crate::sync::lock;
@@ -186,7 +189,7 @@ impl CloudFormation {
         })
     }
 
-    async fn create_stack(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
+    async fn create_stack(&self, ApiCall { input, context, .. }: ApiCall<'_>) -> ApiResult {
         let name = needed(input, "StackName")?;
         let token = text(input, "ClientRequestToken");
         if let Some(existing) = lock(&self.state).find(&context.region, name) {
@@ -220,7 +223,7 @@ impl CloudFormation {
         Ok(json!({ "StackId": id }))
     }
 
-    async fn update_stack(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
+    async fn update_stack(&self, ApiCall { input, context, .. }: ApiCall<'_>) -> ApiResult {
         let stack = self.found(&context.region, needed(input, "StackName")?)?;
         let token = text(input, "ClientRequestToken");
         if token.is_some() && stack.token.as_deref() == token {
@@ -275,7 +278,7 @@ impl CloudFormation {
         }
     }
 
-    fn delete_stack(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
+    fn delete_stack(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
         reject_unsupported(input, &["RoleARN"])?;
         word(input, "DeletionMode", &["STANDARD"])?;
         // Deleting a missing stack succeeds.
@@ -306,7 +309,7 @@ impl CloudFormation {
     }
 
     /// Registers macros; only for internal calls from stacks.
-    fn macros(&self, operation: &str, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
+    fn macros(&self, &ApiCall { operation, input, context }: &ApiCall<'_>) -> ApiResult {
         if !context.internal_bypass {
             return Err(AwsError::unknown_operation(operation));
         }
@@ -348,38 +351,41 @@ pub(super) fn updatable(stack: &Stack) -> Result<(), AwsError> {
     Err(invalid(format!("Stack:{} is in {} state and can not be updated.", stack.id, stack.status)))
 }
 
-#[async_trait]
-impl ServiceHandler for CloudFormation {
-    fn service_name(&self) -> &str {
-        "cloudformation"
-    }
+type StackOperation = Operation<CloudFormation>;
 
-    fn protocol(&self) -> Protocol {
-        Protocol::AwsQuery
-    }
+const LATENCY: CallLatency = CallLatency::CLOUDFORMATION;
+/// The page on macros, which have no operations on AWS.
+const MACRO: &str =
+    "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-macro.html";
 
-    async fn handle(&self, operation: &str, input: Value, context: &RequestContext) -> Result<Value, AwsError> {
-        let answer = match operation {
-            "CreateStack" => self.create_stack(&input, context).await,
-            "UpdateStack" => self.update_stack(&input, context).await,
-            "DeleteStack" => self.delete_stack(&input, context),
-            "CreateChangeSet" => self.create_change_set(&input, context).await,
-            "DescribeChangeSet" => self.describe_change_set(&input, context),
-            "ExecuteChangeSet" => self.execute_change_set(&input, context),
-            "DeleteChangeSet" => self.delete_change_set(&input, context),
-            "ValidateTemplate" => self.validate(&input),
-            "GetTemplateSummary" => self.summarise(&input, context),
-            "RegisterMacro" | "DeregisterMacro" | "DescribeMacro" => self.macros(operation, &input, context),
-            "DescribeStacks"
-            | "ListStacks"
-            | "DescribeStackEvents"
-            | "ListStackResources"
-            | "DescribeStackResources"
-            | "DescribeStackResource"
-            | "GetTemplate" => self.read(operation, &input, context),
-            other => Err(AwsError::unknown_operation(other)),
-        };
-        answer.map(descriptions::wrapped)
+impl Service for CloudFormation {
+    const NAME: &'static str = "cloudformation";
+    const PROTOCOL: Protocol = Protocol::AwsQuery;
+    const REFERENCE: &'static str = "https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/";
+    const OPERATIONS: &'static [Operation<Self>] = &[
+        StackOperation::write("CreateStack", LATENCY, of_stack, boxed!(create_stack)),
+        StackOperation::write("UpdateStack", LATENCY, of_stack, boxed!(update_stack)),
+        StackOperation::write("DeleteStack", LATENCY, of_stack, Sync(Self::delete_stack)),
+        StackOperation::write("CreateChangeSet", LATENCY, of_stack, boxed!(create_change_set)),
+        StackOperation::read("DescribeChangeSet", LATENCY, of_stack, Sync(Self::describe_change_set)),
+        StackOperation::write("ExecuteChangeSet", LATENCY, of_stack, Sync(Self::execute_change_set)),
+        StackOperation::write("DeleteChangeSet", LATENCY, of_stack, Sync(Self::delete_change_set)),
+        StackOperation::read("ValidateTemplate", LATENCY, of_all, Sync(|it, call| it.validate(call.input))),
+        StackOperation::read("GetTemplateSummary", LATENCY, of_stack, Sync(Self::summarise)),
+        StackOperation::read("DescribeStacks", LATENCY, of_stack, Sync(Self::describe_stacks)),
+        StackOperation::read("ListStacks", LATENCY, of_all, Sync(Self::list_stacks)),
+        StackOperation::read("DescribeStackEvents", LATENCY, of_stack, Sync(Self::describe_events)),
+        StackOperation::read("ListStackResources", LATENCY, of_stack, Sync(Self::list_resources)),
+        StackOperation::read("DescribeStackResources", LATENCY, of_stack, Sync(Self::describe_resources)),
+        StackOperation::read("DescribeStackResource", LATENCY, of_stack, Sync(Self::describe_resource)),
+        StackOperation::read("GetTemplate", LATENCY, of_stack, Sync(Self::get_template)),
+        StackOperation::write("RegisterMacro", LATENCY, of_creation, Sync(Self::macros)).documented_at(MACRO),
+        StackOperation::write("DeregisterMacro", LATENCY, of_creation, Sync(Self::macros)).documented_at(MACRO),
+        StackOperation::read("DescribeMacro", LATENCY, of_all, Sync(Self::macros)).documented_at(MACRO),
+    ];
+
+    fn present(result: Value) -> Value {
+        descriptions::wrapped(result)
     }
 
     fn snapshot(&self) -> Option<Vec<u8>> {

@@ -1,12 +1,13 @@
 //! Builds: their record, its form in the API, and the operations that list, get and delete them.
 
-use awsim_core::{AwsError, RequestContext};
+use awsim_core::AwsError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::log::LogDestination;
 use super::phase::{BuildStatus, Phase, PhaseContext, PhaseKind};
 use super::{BuildStore, CodeBuildState, invalid, listing, now};
+use crate::operation::{ApiCall, ApiResult};
 
 /// One build.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -206,7 +207,7 @@ impl CodeBuildState {
 }
 
 impl BuildStore {
-    pub(super) fn get_builds(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) fn get_builds(&self, &ApiCall { input, context: ctx, .. }: &ApiCall<'_>) -> ApiResult {
         let state = self.lock();
         let (mut builds, mut missing) = (Vec::new(), Vec::new());
         for id in ids(input)? {
@@ -221,10 +222,9 @@ impl BuildStore {
     /// Handles `ListBuilds` and, with a project, `ListBuildsForProject`: newest first by default.
     pub(super) fn list_builds(
         &self,
+        &ApiCall { input, context: ctx, .. }: &ApiCall<'_>,
         project: Option<&str>,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    ) -> ApiResult {
         let state = self.lock();
         if let Some(project) = project {
             state.project(&ctx.region, project, &ctx.account_id)?;
@@ -245,7 +245,7 @@ impl BuildStore {
         listing(items, "ids", input)
     }
 
-    pub(super) fn delete_builds(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) fn delete_builds(&self, &ApiCall { input, context: ctx, .. }: &ApiCall<'_>) -> ApiResult {
         let mut state = self.lock();
         let (mut deleted, mut kept) = (Vec::new(), Vec::new());
         for name in ids(input)? {

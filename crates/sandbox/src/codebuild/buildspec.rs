@@ -1,6 +1,8 @@
 //! The buildspec, version 0.2: the commands of a build's phases.
 
-use super::yaml::{self, SyntaxError, YamlContent, YamlNode};
+use crate::yaml::{self, SyntaxError, YamlContent, YamlLimits, YamlNode};
+
+const LIMITS: YamlLimits = YamlLimits { depth: 64, nodes: 100_000 };
 
 /// The note for `run-as`.
 const ANY_USER: &str = "commands run as the user of the sandbox";
@@ -84,14 +86,14 @@ pub(super) enum BuildspecError {
 
 impl From<SyntaxError> for BuildspecError {
     fn from(error: SyntaxError) -> Self {
-        Self::Syntax { message: error.message, line: error.line }
+        Self::Syntax { message: error.message, line: error.at.line }
     }
 }
 
 impl Buildspec {
     /// Reads a buildspec.
     pub(super) fn read(text: &str) -> Result<Self, BuildspecError> {
-        let document = yaml::read(text)?.ok_or(BuildspecError::Empty)?;
+        let document = yaml::read(text, LIMITS)?.ok_or(BuildspecError::Empty)?;
         let entries = match &document.content {
             YamlContent::Map(entries) => entries,
             YamlContent::Null => return Err(BuildspecError::Empty),
@@ -204,7 +206,7 @@ fn mapping<'a>(node: &'a YamlNode, what: &str) -> Result<Option<&'a Vec<(YamlNod
     match &node.content {
         YamlContent::Null => Ok(None),
         YamlContent::Map(entries) => Ok(Some(entries)),
-        _ => Err(BuildspecError::ExpectedMapping(what.to_owned(), node.line)),
+        _ => Err(BuildspecError::ExpectedMapping(what.to_owned(), node.at.line)),
     }
 }
 
@@ -215,8 +217,8 @@ fn strings(node: &YamlNode, what: &str) -> Result<Vec<String>, BuildspecError> {
             items.iter().enumerate().map(|(index, item)| string(item, || format!("{what}[{index}]"))).collect()
         }
         // A single command may be written without a dash.
-        YamlContent::Scalar(one) => Ok(vec![one.clone()]),
-        YamlContent::Map(_) => Err(BuildspecError::ExpectedList(what.to_owned(), node.line)),
+        YamlContent::Plain(one) | YamlContent::Quoted(one) => Ok(vec![one.clone()]),
+        YamlContent::Map(_) => Err(BuildspecError::ExpectedList(what.to_owned(), node.at.line)),
     }
 }
 
@@ -224,7 +226,7 @@ fn string(node: &YamlNode, what: impl FnOnce() -> String) -> Result<String, Buil
     match node.text() {
         Some(text) => Ok(text.to_owned()),
         // CodeBuild reports "found subkeys" for empty values, too.
-        None => Err(BuildspecError::Subkeys { what: what(), line: node.line }),
+        None => Err(BuildspecError::Subkeys { what: what(), line: node.at.line }),
     }
 }
 

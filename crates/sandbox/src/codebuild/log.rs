@@ -129,7 +129,7 @@ impl LogWriter {
         if operation != "CreateLogGroup" {
             input["logStreamName"] = json!(self.destination.stream);
         }
-        match self.services.call_as(&self.role, "logs", &self.destination.region, operation, input).await {
+        match self.services.call_as(&self.role.access_key, "logs", &self.destination.region, operation, input).await {
             Err(error) if error.code != "ResourceAlreadyExistsException" => Err(error),
             _ => Ok(()),
         }

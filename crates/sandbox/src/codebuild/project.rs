@@ -1,10 +1,11 @@
 //! Build projects: validation and the operations that create, update, get and delete them.
 
-use awsim_core::{AwsError, RequestContext};
+use awsim_core::AwsError;
 use serde_json::{Map, Value, json};
 
 use super::{BuildStore, CodeBuildState, PRINCIPAL, invalid, listing, now, text};
 use crate::account::ACCOUNT;
+use crate::operation::{ApiCall, ApiResult};
 use crate::unsupported_fields;
 
 /// The members of a project besides its name.
@@ -71,7 +72,7 @@ impl CodeBuildState {
 }
 
 impl BuildStore {
-    pub(super) async fn create_project(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) async fn create_project(&self, ApiCall { input, context: ctx, .. }: ApiCall<'_>) -> ApiResult {
         check_shapes(input)?;
         let name = text(input, "name")?;
         if !valid_name(name) {
@@ -114,7 +115,7 @@ impl BuildStore {
         Ok(json!({ "project": project }))
     }
 
-    pub(super) async fn update_project(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) async fn update_project(&self, ApiCall { input, context: ctx, .. }: ApiCall<'_>) -> ApiResult {
         check_shapes(input)?;
         let name = unqualified(text(input, "name")?);
         let mut project = self.lock().project(&ctx.region, name, &ctx.account_id)?.clone();
@@ -160,7 +161,7 @@ impl BuildStore {
         Ok(())
     }
 
-    pub(super) fn delete_project(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) fn delete_project(&self, &ApiCall { input, context: ctx, .. }: &ApiCall<'_>) -> ApiResult {
         let name = unqualified(text(input, "name")?);
         // As on AWS, a missing project is no error, and its builds stay.
         if let Some(projects) = self.lock().projects.get_mut(&ctx.region) {
@@ -169,7 +170,7 @@ impl BuildStore {
         Ok(json!({}))
     }
 
-    pub(super) fn get_projects(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) fn get_projects(&self, &ApiCall { input, context: ctx, .. }: &ApiCall<'_>) -> ApiResult {
         let names = input["names"]
             .as_array()
             .filter(|names| (1..=100).contains(&names.len()))
@@ -185,7 +186,7 @@ impl BuildStore {
         Ok(json!({ "projects": projects, "projectsNotFound": missing }))
     }
 
-    pub(super) fn list_projects(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) fn list_projects(&self, &ApiCall { input, context: ctx, .. }: &ApiCall<'_>) -> ApiResult {
         let state = self.lock();
         let names = state.projects.get(&ctx.region);
         let items =

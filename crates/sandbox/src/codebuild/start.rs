@@ -5,13 +5,14 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use awsim_core::{AwsError, RequestContext};
+use awsim_core::AwsError;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::build::{AutoRetry, Build};
 use super::phase::{BuildStatus, PhaseContext, PhaseKind};
 use super::{BuildStore, CodeBuildState, RunningBuild, SERVICE, invalid, now, project, run, text};
+use crate::operation::{ApiCall, ApiResult};
 use crate::storage::tree;
 
 /// The name of the builds' directory in CodeBuild's directory.
@@ -62,7 +63,7 @@ impl BuildStore {
         }
     }
 
-    pub(super) fn start_build(self: &Arc<Self>, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) fn start_build(self: &Arc<Self>, &ApiCall { input, context: ctx, .. }: &ApiCall<'_>) -> ApiResult {
         project::check_shapes(input)?;
         let name = project::unqualified(text(input, "projectName")?);
         let build = {
@@ -113,7 +114,7 @@ impl BuildStore {
     }
 
     /// Handles `RetryBuild`: starts another build with an ended build's settings.
-    pub(super) fn retry_build(self: &Arc<Self>, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) fn retry_build(self: &Arc<Self>, &ApiCall { input, context: ctx, .. }: &ApiCall<'_>) -> ApiResult {
         let name = text(input, "id")?;
         let build = {
             let mut state = self.lock();
@@ -175,7 +176,7 @@ impl BuildStore {
         answer
     }
 
-    pub(super) async fn stop_build(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) async fn stop_build(&self, ApiCall { input, context: ctx, .. }: ApiCall<'_>) -> ApiResult {
         let name = text(input, "id")?;
         let id =
             self.lock().find_build(&ctx.region, name).map(|build| build.id.clone()).ok_or_else(|| not_found(name))?;

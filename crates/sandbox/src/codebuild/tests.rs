@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use super::{BuildHost, BuildTimeout, CodeBuildService, SERVICE};
 use crate::authz::access_control::{AccessControl, RootKeys};
 use crate::behaviour::Behaviour;
+use crate::iam::Iam;
 use crate::latency::{Latencies, Pace};
 use crate::logs::Logs;
 use crate::service_registry::ServiceRegistry;
@@ -46,15 +47,9 @@ impl TestCodeBuild {
     async fn with(timeout: BuildTimeout, behaviour: Behaviour) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let endpoint = "http://127.0.0.1:9".to_owned();
-        let services = Arc::new(ServiceRegistry::new(endpoint, dir.path().to_owned(), behaviour).unwrap());
-        let iam = Arc::new(awsim_iam::IamService::new());
-        let access = AccessControl::new(
-            RootKeys::generate(),
-            iam.store(),
-            services.sessions().clone(),
-            false,
-            crate::required_permissions::of_call,
-        );
+        let services = Arc::new(ServiceRegistry::new(endpoint, dir.path().to_owned(), behaviour, Vec::new()).unwrap());
+        let iam = Arc::new(Iam::new(services.clone()));
+        let access = AccessControl::new(RootKeys::generate(), iam.store(), services.sessions().clone(), false);
         services.set_access(Arc::new(access));
         services.register(iam).unwrap();
         let logs = Arc::new(Logs::new(&services).unwrap());
@@ -141,7 +136,7 @@ impl TestCodeBuild {
         });
         let context = RequestContext::new("logs", "eu-west-1");
         let logs = self.services.handler("logs").unwrap();
-        let events = logs.handle("GetLogEvents", input, &context).await.unwrap();
+        let events = logs.handle("GetLogEvents", &input, &context).await.unwrap();
         let events = events["events"].as_array().unwrap().iter();
         events.filter_map(|event| event["message"].as_str()).collect()
     }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use awsim_core::{AwsError, RequestContext};
+use awsim_core::AwsError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::manifest::{Manifest, ManifestContent, digest_of};
 use super::repository::{Repository, page};
-use super::{EcrStore, RepositoryRef, invalid, now, text};
+use super::{Ecr, RepositoryRef, invalid, now, text};
+use crate::operation::{ApiCall, ApiResult};
 
 /// One image, with its manifest exactly as pushed.
 #[derive(Serialize, Deserialize)]
@@ -191,8 +192,8 @@ impl Repository {
     }
 }
 
-impl EcrStore {
-    pub(super) fn put_image(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+impl Ecr {
+    pub(super) fn put_image(&self, &ApiCall { input, context: ctx, .. }: &ApiCall<'_>) -> ApiResult {
         let at = RepositoryRef::of(input, ctx)?;
         let manifest = text(input, "imageManifest")?;
         let tag = input["imageTag"].as_str();
@@ -234,7 +235,7 @@ impl EcrStore {
         }}))
     }
 
-    pub(super) fn get_images(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) fn get_images(&self, &ApiCall { input, context: ctx, .. }: &ApiCall<'_>) -> ApiResult {
         let at = RepositoryRef::of(input, ctx)?;
         let state = self.lock();
         let repository = state.repository(&at)?;
@@ -261,7 +262,7 @@ impl EcrStore {
         Ok(json!({ "images": images, "failures": failures }))
     }
 
-    pub(super) fn describe_images(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) fn describe_images(&self, &ApiCall { input, context: ctx, .. }: &ApiCall<'_>) -> ApiResult {
         let at = RepositoryRef::of(input, ctx)?;
         let state = self.lock();
         let repository = state.repository(&at)?;
@@ -283,7 +284,7 @@ impl EcrStore {
         page(details, "imageDetails", 100, input)
     }
 
-    pub(super) fn list_images(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) fn list_images(&self, &ApiCall { input, context: ctx, .. }: &ApiCall<'_>) -> ApiResult {
         let at = RepositoryRef::of(input, ctx)?;
         let state = self.lock();
         let repository = state.repository(&at)?;
@@ -302,7 +303,7 @@ impl EcrStore {
         page(ids, "imageIds", 100, input)
     }
 
-    pub(super) fn delete_images(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) fn delete_images(&self, &ApiCall { input, context: ctx, .. }: &ApiCall<'_>) -> ApiResult {
         let at = RepositoryRef::of(input, ctx)?;
         let mut state = self.lock();
         let repository = state.repository_mut(&at)?;

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use awsim_core::{AwsError, RequestContext};
+use awsim_core::AwsError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::manifest::hex_of;
-use super::{EcrStore, RepositoryRef, invalid, text};
+use super::{Ecr, RepositoryRef, invalid, text};
+use crate::operation::{ApiCall, ApiResult};
 use crate::storage::blobs::{Blob, BlobWriter};
 
 /// The part size requested from clients. ECR allows 20 MiB; small parts keep memory use low.
@@ -54,7 +55,7 @@ pub(super) enum LayerError {
     Io(#[from] std::io::Error),
 }
 
-impl EcrStore {
+impl Ecr {
     /// Starts an upload and returns its id.
     pub(super) async fn begin_upload(&self, at: &RepositoryRef<'_>) -> Result<String, LayerError> {
         self.lock().repository(at).map_err(|_| LayerError::UnknownRepository(at.name.to_owned()))?;
@@ -115,13 +116,13 @@ impl EcrStore {
         crate::sync::lock(&self.uploads.0)
     }
 
-    pub(super) async fn initiate_upload(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) async fn initiate_upload(&self, ApiCall { input, context: ctx, .. }: ApiCall<'_>) -> ApiResult {
         let at = RepositoryRef::of(input, ctx)?;
         let id = self.begin_upload(&at).await.map_err(|error| refusal(error, &at))?;
         Ok(json!({ "uploadId": id, "partSize": PART_SIZE }))
     }
 
-    pub(super) async fn upload_part(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) async fn upload_part(&self, ApiCall { input, context: ctx, .. }: ApiCall<'_>) -> ApiResult {
         let at = RepositoryRef::of(input, ctx)?;
         let id = text(input, "uploadId")?;
         let bytes = STANDARD
@@ -157,7 +158,7 @@ impl EcrStore {
         }))
     }
 
-    pub(super) async fn complete_upload(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) async fn complete_upload(&self, ApiCall { input, context: ctx, .. }: ApiCall<'_>) -> ApiResult {
         let at = RepositoryRef::of(input, ctx)?;
         let id = text(input, "uploadId")?;
         let digests = input["layerDigests"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -185,7 +186,7 @@ impl EcrStore {
         }))
     }
 
-    pub(super) fn check_layers(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) fn check_layers(&self, &ApiCall { input, context: ctx, .. }: &ApiCall<'_>) -> ApiResult {
         let at = RepositoryRef::of(input, ctx)?;
         let state = self.lock();
         let repository = state.repository(&at)?;
@@ -212,7 +213,7 @@ impl EcrStore {
         Ok(json!({ "layers": layers, "failures": failures }))
     }
 
-    pub(super) fn download_url(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) fn download_url(&self, &ApiCall { input, context: ctx, .. }: &ApiCall<'_>) -> ApiResult {
         let at = RepositoryRef::of(input, ctx)?;
         let digest = text(input, "layerDigest")?;
         if !self.lock().repository(&at)?.layers.contains_key(digest) {

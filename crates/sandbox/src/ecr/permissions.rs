@@ -1,36 +1,43 @@
 //! The permissions that ECR's API and the registry protocol require.
 
-use awsim_core::RequestContext;
 use http::Method;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::request::Parts;
 use serde_json::Value;
 
+use super::repository::arn;
 use crate::authz::permission::{RequiredPermission, has_tags, text};
+use crate::operation::{ApiCall, IamStore};
 
-pub(crate) fn of_call(operation: &str, input: &Value, context: &RequestContext) -> Vec<RequiredPermission> {
-    let action = format!("ecr:{operation}");
-    if operation == "GetAuthorizationToken" {
-        return vec![RequiredPermission::new(action, "*")];
+/// On the registry as a whole.
+pub(super) fn of_registry(call: &ApiCall<'_>, _: &IamStore) -> Vec<RequiredPermission> {
+    vec![call.permission("*")]
+}
+
+/// On every named repository, so that an additional member grants nothing; on all if none is named.
+pub(super) fn of_repositories(call: &ApiCall<'_>, _: &IamStore) -> Vec<RequiredPermission> {
+    let names = call.input["repositoryNames"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let names = text(call.input, "repositoryName").into_iter().chain(names);
+    let mut resources: Vec<_> = names.map(|name| repository(call, name)).collect();
+    resources.extend(text(call.input, "resourceArn").map(str::to_owned));
+    if resources.is_empty() {
+        resources.push(repository(call, "*"));
     }
-    // Every named resource is required, so an additional member grants nothing.
-    let tagged = text(input, "resourceArn").map(|arn| RequiredPermission::new(&action, arn));
-    let on = |name: &str| arn(&context.region, &context.account_id, name);
-    let names = input["repositoryNames"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let mut needs: Vec<RequiredPermission> = text(input, "repositoryName")
-        .into_iter()
-        .chain(names)
-        .map(|name| RequiredPermission::new(&action, on(name)))
-        .collect();
-    needs.extend(tagged);
-    if needs.is_empty() {
-        // A listing of all repositories requires the permission on all.
-        needs.push(RequiredPermission::new(&action, on("*")));
-    }
-    if operation == "CreateRepository" && has_tags(&input["tags"]) {
-        needs.extend(text(input, "repositoryName").map(|name| RequiredPermission::new("ecr:TagResource", on(name))));
+    resources.into_iter().map(|resource| call.permission(resource)).collect()
+}
+
+/// On a new repository, with its tags.
+pub(super) fn of_new_repository(call: &ApiCall<'_>, iam: &IamStore) -> Vec<RequiredPermission> {
+    let mut needs = of_repositories(call, iam);
+    if has_tags(&call.input["tags"]) {
+        let name = text(call.input, "repositoryName");
+        needs.extend(name.map(|name| RequiredPermission::new("ecr:TagResource", repository(call, name))));
     }
     needs
+}
+
+fn repository(call: &ApiCall<'_>, name: &str) -> String {
+    arn(&call.context.account_id, &call.context.region, name)
 }
 
 /// The kinds of registry protocol requests.
@@ -71,10 +78,26 @@ pub(crate) fn registry_permissions(
         RegistryRequestKind::Manifest => &["ecr:BatchGetImage"],
         RegistryRequestKind::Tags => &["ecr:ListImages"],
     };
-    actions.iter().map(|action| RequiredPermission::new(*action, arn(region, account, name))).collect()
+    actions.iter().map(|action| RequiredPermission::new(*action, arn(account, region, name))).collect()
 }
 
-/// A repository's ARN.
-pub(crate) fn arn(region: &str, account: &str, name: &str) -> String {
-    format!("arn:aws:ecr:{region}:{account}:repository/{name}")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn monolithic_layer_upload_requires_all_upload_permissions() {
+        let actions = |uri: &str| -> Vec<String> {
+            let (request, ()) = http::Request::post(uri).body(()).unwrap().into_parts();
+            registry_permissions(RegistryRequestKind::Uploads, &request, "eu-central-1", "000000000000", "team")
+                .into_iter()
+                .map(|permission| permission.action)
+                .collect()
+        };
+        assert_eq!(actions("/v2/team/blobs/uploads/"), ["ecr:InitiateLayerUpload"]);
+        assert_eq!(
+            actions("/v2/team/blobs/uploads/?digest=sha256:ab"),
+            ["ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"]
+        );
+    }
 }

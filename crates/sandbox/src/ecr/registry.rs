@@ -18,11 +18,11 @@ use tokio_util::io::ReaderStream;
 
 use super::layer::LayerError;
 use super::manifest::hex_of;
+use super::permissions::{self, RegistryRequestKind};
 use super::resolve::region_of_host;
 use super::token::{self, PasswordGrant};
-use super::{EcrStore, RepositoryRef, SERVICE};
+use super::{Ecr, RepositoryRef, SERVICE};
 use crate::authz::access_control::AccessControl;
-use crate::ecr::permissions::{self, RegistryRequestKind};
 use crate::gateway::registry_endpoint::RegistryEndpoint;
 
 /// The header with the registry's host name, since the sandbox only accepts its own host names.
@@ -34,7 +34,7 @@ const DRAIN_LIMIT: usize = 1024 * 1024 * 1024;
 
 /// Handles requests whose path starts with `/v2/`.
 pub(crate) struct Registry {
-    store: Arc<EcrStore>,
+    store: Arc<Ecr>,
     access: Arc<AccessControl>,
 }
 
@@ -102,7 +102,7 @@ impl<'a> RegistryTarget<'a> {
 }
 
 impl Registry {
-    pub(super) fn new(store: Arc<EcrStore>, access: Arc<AccessControl>) -> Self {
+    pub(super) fn new(store: Arc<Ecr>, access: Arc<AccessControl>) -> Self {
         Self { store, access }
     }
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::image::Image;
-use super::{EcrStore, RepositoryRef, invalid, now, text};
+use super::{Ecr, RepositoryRef, invalid, now, text};
+use crate::operation::{ApiCall, ApiResult};
 
 /// One repository and its content.
 #[derive(Serialize, Deserialize)]
@@ -28,7 +29,7 @@ pub(super) struct Repository {
 }
 
 /// The ARN of a repository.
-pub(super) fn arn(account: &str, region: &str, name: &str) -> String {
+pub(crate) fn arn(account: &str, region: &str, name: &str) -> String {
     format!("arn:aws:ecr:{region}:{account}:repository/{name}")
 }
 
@@ -52,50 +53,30 @@ impl Repository {
     }
 }
 
-impl EcrStore {
-    /// Handles the operations on repositories themselves.
-    pub(super) fn repository_operation(
-        &self,
-        operation: &str,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
-        match operation {
-            "CreateRepository" => self.create_repository(input, ctx),
-            "DescribeRepositories" => self.describe_repositories(input, ctx),
-            "DeleteRepository" => self.delete_repository(input, ctx),
-            "TagResource" | "UntagResource" | "ListTagsForResource" => self.repository_tags(operation, input, ctx),
-            "SetRepositoryPolicy" | "GetRepositoryPolicy" | "DeleteRepositoryPolicy" => {
-                self.repository_policy(operation, input, ctx)
-            }
-            "PutLifecyclePolicy" | "GetLifecyclePolicy" | "DeleteLifecyclePolicy" => {
-                self.lifecycle_policy(operation, input, ctx)
-            }
-            "PutImageTagMutability" => {
-                let at = RepositoryRef::of(input, ctx)?;
-                let mutability = mutability(&input["imageTagMutability"])?;
-                self.lock().repository_mut(&at)?.mutability.clone_from(&mutability);
-                Ok(json!({
-                    "registryId": at.account,
-                    "repositoryName": at.name,
-                    "imageTagMutability": mutability,
-                }))
-            }
-            "PutImageScanningConfiguration" => {
-                let at = RepositoryRef::of(input, ctx)?;
-                let on_push = input["imageScanningConfiguration"]["scanOnPush"] == true;
-                self.lock().repository_mut(&at)?.scan_on_push = on_push;
-                Ok(json!({
-                    "registryId": at.account,
-                    "repositoryName": at.name,
-                    "imageScanningConfiguration": { "scanOnPush": on_push },
-                }))
-            }
-            other => Err(AwsError::unknown_operation(other)),
-        }
+impl Ecr {
+    pub(super) fn put_tag_mutability(&self, &ApiCall { input, context: ctx, .. }: &ApiCall<'_>) -> ApiResult {
+        let at = RepositoryRef::of(input, ctx)?;
+        let mutability = mutability(&input["imageTagMutability"])?;
+        self.lock().repository_mut(&at)?.mutability.clone_from(&mutability);
+        Ok(json!({
+            "registryId": at.account,
+            "repositoryName": at.name,
+            "imageTagMutability": mutability,
+        }))
     }
 
-    fn create_repository(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) fn put_scanning(&self, &ApiCall { input, context: ctx, .. }: &ApiCall<'_>) -> ApiResult {
+        let at = RepositoryRef::of(input, ctx)?;
+        let on_push = input["imageScanningConfiguration"]["scanOnPush"] == true;
+        self.lock().repository_mut(&at)?.scan_on_push = on_push;
+        Ok(json!({
+            "registryId": at.account,
+            "repositoryName": at.name,
+            "imageScanningConfiguration": { "scanOnPush": on_push },
+        }))
+    }
+
+    pub(super) fn create_repository(&self, &ApiCall { input, context: ctx, .. }: &ApiCall<'_>) -> ApiResult {
         let at = RepositoryRef::of(input, ctx)?;
         if !valid_name(at.name) {
             return Err(invalid(format!(
@@ -136,7 +117,7 @@ impl EcrStore {
         Ok(json!({ "repository": description }))
     }
 
-    fn describe_repositories(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) fn describe_repositories(&self, &ApiCall { input, context: ctx, .. }: &ApiCall<'_>) -> ApiResult {
         let at = |name| RepositoryRef { account: &ctx.account_id, region: &ctx.region, name };
         let state = self.lock();
         if let Some(names) = input["repositoryNames"].as_array() {
@@ -157,7 +138,7 @@ impl EcrStore {
         page(all, "repositories", 100, input)
     }
 
-    fn delete_repository(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) fn delete_repository(&self, &ApiCall { input, context: ctx, .. }: &ApiCall<'_>) -> ApiResult {
         let at = RepositoryRef::of(input, ctx)?;
         let mut state = self.lock();
         let repository = state.repository(&at)?;
@@ -178,7 +159,7 @@ impl EcrStore {
         Ok(json!({ "repository": description }))
     }
 
-    fn repository_tags(&self, operation: &str, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) fn repository_tags(&self, &ApiCall { operation, input, context: ctx }: &ApiCall<'_>) -> ApiResult {
         let resource = text(input, "resourceArn")?;
         let prefix = arn(&ctx.account_id, &ctx.region, "");
         let name = resource.strip_prefix(&prefix).ok_or_else(|| {
@@ -210,7 +191,7 @@ impl EcrStore {
         awsim_iam_policy::parse(state.repository(at).ok()?.policy.as_ref()?).ok()
     }
 
-    fn repository_policy(&self, operation: &str, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) fn repository_policy(&self, &ApiCall { operation, input, context: ctx }: &ApiCall<'_>) -> ApiResult {
         let at = RepositoryRef::of(input, ctx)?;
         // A policy that cannot be parsed cannot be enforced.
         if operation == "SetRepositoryPolicy" && awsim_iam_policy::parse(&document(input, "policyText")?).is_err() {
@@ -242,7 +223,7 @@ impl EcrStore {
         }))
     }
 
-    fn lifecycle_policy(&self, operation: &str, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+    pub(super) fn lifecycle_policy(&self, &ApiCall { operation, input, context: ctx }: &ApiCall<'_>) -> ApiResult {
         let at = RepositoryRef::of(input, ctx)?;
         let mut state = self.lock();
         let lifecycle = &mut state.repository_mut(&at)?.lifecycle;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::manifest::{Descriptor, Manifest, ManifestContent, hex_of};
-use super::{EcrStore, RepositoryRef};
+use super::{Ecr, RepositoryRef};
 
 /// Resolves image URIs.
 #[derive(Clone)]
-pub(crate) struct ImageResolver(Arc<EcrStore>);
+pub(crate) struct ImageResolver(Arc<Ecr>);
 
 /// An image for a function.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ pub(crate) enum ResolveError {
 }
 
 impl ImageResolver {
-    pub(super) fn new(store: Arc<EcrStore>) -> Self {
+    pub(super) fn new(store: Arc<Ecr>) -> Self {
         Self(store)
     }
 

@@ -1,15 +1,15 @@
 //! Docker passwords and layer download links: signed, expiring, not stored.
 
-use awsim_core::RequestContext;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::Utc;
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::EcrStore;
+use super::Ecr;
 use super::repository::host;
 use crate::authz::canonical::same;
+use crate::operation::{ApiCall, ApiResult};
 
 /// ECR's validity of a password.
 const PASSWORD_SECONDS: i64 = 12 * 3600;
@@ -25,19 +25,20 @@ pub(super) struct PasswordGrant {
     pub(super) access_key: String,
 }
 
-impl EcrStore {
+impl Ecr {
     /// Handles `GetAuthorizationToken`.
-    pub(super) fn authorization(&self, ctx: &RequestContext) -> Value {
+    pub(super) fn authorization(&self, call: &ApiCall<'_>) -> ApiResult {
+        let ctx = call.context;
         let expires = Utc::now().timestamp() + PASSWORD_SECONDS;
         let key = ctx.access_key.as_deref().unwrap_or_default();
         let is_administrator = self.services.access().is_some_and(|access| access.root_key() == key);
         let key = if is_administrator { ADMINISTRATOR } else { key };
         let password = self.seal("password", &format!("{} {key}", ctx.region), expires);
-        json!({ "authorizationData": [{
+        Ok(json!({ "authorizationData": [{
             "authorizationToken": STANDARD.encode(format!("AWS:{password}")),
             "expiresAt": expires,
             "proxyEndpoint": format!("https://{}", host(&ctx.account_id, &ctx.region)),
-        }]})
+        }]}))
     }
 
     /// The grant of a password, if it is valid.

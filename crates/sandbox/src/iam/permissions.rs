@@ -1,100 +1,90 @@
-//! The permissions that IAM operations require.
-
-use awsim_core::{AccountRegionStore, RequestContext};
-use awsim_iam::state::IamState;
-use serde_json::Value;
+//! The permissions that IAM operations require. Each is on what one member names; others are ignored, so that a
+//! superfluous one cannot change the decision.
 
 use crate::authz::permission::{RequiredPermission, has_tags, text};
-use crate::iam::{OF_CALLER, user_of_key};
+use crate::iam::user_of_key;
+use crate::operation::{ApiCall, IamStore};
 
-pub(crate) fn of_call(
-    operation: &str,
-    input: &Value,
-    context: &RequestContext,
-    iam: &AccountRegionStore<IamState>,
-) -> Vec<RequiredPermission> {
-    let resource = resource(operation, input, context, iam);
-    let mut permission = RequiredPermission::new(format!("iam:{operation}"), &resource);
-    if let Some(policy) = text(input, "PolicyArn")
-        && [
-            "AttachRolePolicy",
-            "AttachUserPolicy",
-            "AttachGroupPolicy",
-            "DetachRolePolicy",
-            "DetachUserPolicy",
-            "DetachGroupPolicy",
-        ]
-        .contains(&operation)
-    {
-        permission = permission.with("iam:PolicyARN", policy);
+/// On everything.
+pub(super) fn of_all(call: &ApiCall<'_>, _: &IamStore) -> Vec<RequiredPermission> {
+    on(call, "*")
+}
+
+/// On the user.
+pub(super) fn of_user(call: &ApiCall<'_>, iam: &IamStore) -> Vec<RequiredPermission> {
+    on(call, &user(call, iam))
+}
+
+/// On the user, by default the caller.
+pub(super) fn of_caller(call: &ApiCall<'_>, iam: &IamStore) -> Vec<RequiredPermission> {
+    let key = call.context.access_key.as_deref().unwrap_or_default();
+    let caller = || user_of_key(iam, key).map(|user| user.arn);
+    let caller = if text(call.input, "UserName").is_none() { caller() } else { None };
+    on(call, &caller.unwrap_or_else(|| user(call, iam)))
+}
+
+/// On the group.
+pub(super) fn of_group(call: &ApiCall<'_>, iam: &IamStore) -> Vec<RequiredPermission> {
+    on(call, &group(call, iam))
+}
+
+/// On the role.
+pub(super) fn of_role(call: &ApiCall<'_>, iam: &IamStore) -> Vec<RequiredPermission> {
+    on(call, &role(call, iam))
+}
+
+/// On the policy.
+pub(super) fn of_policy(call: &ApiCall<'_>, _: &IamStore) -> Vec<RequiredPermission> {
+    on(call, text(call.input, "PolicyArn").unwrap_or("*"))
+}
+
+/// On a resource that the call may give a permissions boundary, which is a condition key.
+pub(super) fn on(call: &ApiCall<'_>, resource: &str) -> Vec<RequiredPermission> {
+    vec![with_member(call.permission(resource), "iam:PermissionsBoundary", call, "PermissionsBoundary")]
+}
+
+/// On a resource, with the attached policy as a condition key.
+pub(super) fn attaching(call: &ApiCall<'_>, resource: &str) -> Vec<RequiredPermission> {
+    let permissions = on(call, resource).into_iter();
+    permissions.map(|permission| with_member(permission, "iam:PolicyARN", call, "PolicyArn")).collect()
+}
+
+fn with_member(permission: RequiredPermission, key: &str, call: &ApiCall<'_>, member: &str) -> RequiredPermission {
+    match text(call.input, member) {
+        Some(value) => permission.with(key, value),
+        None => permission,
     }
-    if let Some(boundary) = text(input, "PermissionsBoundary") {
-        permission = permission.with("iam:PermissionsBoundary", boundary);
-    }
-    let mut permissions = vec![permission];
-    if has_tags(&input["Tags"]) {
-        let tag = match operation {
-            "CreateRole" => Some("iam:TagRole"),
-            "CreatePolicy" => Some("iam:TagPolicy"),
-            "CreateUser" => Some("iam:TagUser"),
-            _ => None,
-        };
-        permissions.extend(tag.map(|tag| RequiredPermission::new(tag, &resource)));
-    }
+}
+
+/// On a new resource, and with tags the action to tag it.
+pub(super) fn creating(call: &ApiCall<'_>, resource: &str, tag: &str) -> Vec<RequiredPermission> {
+    let mut permissions = on(call, resource);
+    permissions.extend(has_tags(&call.input["Tags"]).then(|| RequiredPermission::new(tag, resource)));
     permissions
 }
 
-/// The member that names the operation's resource. Other members are ignored, so that a superfluous one cannot change the
-/// decision.
-fn subject(operation: &str) -> Option<&'static str> {
-    let has = |word: &str| operation.contains(word);
-    Some(match operation {
-        "ListGroupsForUser" => "UserName",
-        _ if has("Role") => "RoleName",
-        _ if has("Group") => "GroupName",
-        _ if has("User") || has("AccessKey") || has("LoginProfile") => "UserName",
-        _ if has("Policy") || has("Policies") => "PolicyArn",
-        _ => return None,
-    })
+/// The ARN of a new resource, or of all of its kind.
+pub(super) fn arn(call: &ApiCall<'_>, kind: &str, name: &str) -> String {
+    let path = text(call.input, "Path").unwrap_or("/");
+    format!("arn:aws:iam::{}:{kind}{path}{name}", call.context.account_id)
 }
 
-/// The resource of a call: a user, role, group or policy, or `*`.
-fn resource(operation: &str, input: &Value, context: &RequestContext, iam: &AccountRegionStore<IamState>) -> String {
-    let new = |kind: &str, name: &str| {
-        let path = text(input, "Path").unwrap_or("/");
-        format!("arn:aws:iam::{}:{kind}{path}{name}", context.account_id)
-    };
-    match (operation, text(input, "PolicyName")) {
-        ("CreatePolicy", Some(name)) => return new("policy", name),
-        ("ListUsers", _) => return new("user", ""),
-        ("ListRoles", _) => return new("role", ""),
-        ("ListGroups", _) => return new("group", ""),
-        _ => {}
-    }
-    // The path of an existing role, user or group is in IAM's state.
-    let states = iam.iter_all();
-    let about = subject(operation);
-    let named = |member: &str| text(input, member).filter(|_| about.is_none_or(|about| about == member));
-    if let Some(name) = named("RoleName") {
-        let found = states.iter().find_map(|(_, state)| state.roles.get(name).map(|role| role.arn.clone()));
-        return found.unwrap_or_else(|| new("role", name));
-    }
-    if let Some(name) = named("GroupName") {
-        let found = states.iter().find_map(|(_, state)| state.groups.get(name).map(|group| group.arn.clone()));
-        return found.unwrap_or_else(|| new("group", name));
-    }
-    if let Some(name) = named("UserName") {
-        let found = states.iter().find_map(|(_, state)| state.users.get(name).map(|user| user.arn.clone()));
-        return found.unwrap_or_else(|| new("user", name));
-    }
-    if let Some(arn) = named("PolicyArn") {
-        return arn.to_owned();
-    }
-    // Without a user name, the caller is the resource.
-    if OF_CALLER.contains(&operation)
-        && let Some(user) = user_of_key(iam, context.access_key.as_deref().unwrap_or_default())
-    {
-        return user.arn;
-    }
-    "*".to_owned()
+// The path of an existing user, group or role is in IAM's state.
+
+pub(super) fn user(call: &ApiCall<'_>, iam: &IamStore) -> String {
+    let Some(name) = text(call.input, "UserName") else { return "*".to_owned() };
+    let found = iam.iter_all().iter().find_map(|(_, state)| state.users.get(name).map(|user| user.arn.clone()));
+    found.unwrap_or_else(|| arn(call, "user", name))
+}
+
+pub(super) fn group(call: &ApiCall<'_>, iam: &IamStore) -> String {
+    let Some(name) = text(call.input, "GroupName") else { return "*".to_owned() };
+    let found = iam.iter_all().iter().find_map(|(_, state)| state.groups.get(name).map(|group| group.arn.clone()));
+    found.unwrap_or_else(|| arn(call, "group", name))
+}
+
+pub(super) fn role(call: &ApiCall<'_>, iam: &IamStore) -> String {
+    let Some(name) = text(call.input, "RoleName") else { return "*".to_owned() };
+    let found = iam.iter_all().iter().find_map(|(_, state)| state.roles.get(name).map(|role| role.arn.clone()));
+    found.unwrap_or_else(|| arn(call, "role", name))
 }

@@ -125,7 +125,7 @@ impl InternalCaller for SandboxCaller {
         input: Value,
     ) -> Result<Value, AwsError> {
         match role {
-            Some(role) => self.services.call_as(role, "logs", region, operation, input).await,
+            Some(role) => self.services.call_as(&role.access_key, "logs", region, operation, input).await,
             None => self.services.call("logs", region, operation, input).await,
         }
     }

@@ -1,46 +1,65 @@
 //! The permissions that Lambda operations require.
 
-use awsim_core::RequestContext;
 use serde_json::Value;
 
 use crate::authz::permission::{RequiredPermission, has_tags, text};
-use crate::ecr::permissions as ecr;
+use crate::ecr;
+use crate::operation::{ApiCall, IamStore};
 
-pub(crate) fn of_call(operation: &str, input: &Value, context: &RequestContext) -> Vec<RequiredPermission> {
-    let action = match operation {
-        "Invoke" | "InvokeAsync" | "InvokeWithResponseStream" => "lambda:InvokeFunction".to_owned(),
-        operation => format!("lambda:{operation}"),
-    };
-    // The tag operations name their function in `Resource`.
-    let by_arn = matches!(operation, "TagResource" | "UntagResource" | "ListTags");
-    let named = text(input, if by_arn { "Resource" } else { "FunctionName" });
-    let function = named.map_or_else(|| "*".to_owned(), |name| arn(name, context));
-    let mut needs = vec![RequiredPermission::new(&action, &function)];
-    if operation == "CreateFunction" && has_tags(&input["Tags"]) {
-        needs.push(RequiredPermission::new("lambda:TagResource", &function));
+/// On the function; on all if none is named.
+pub(super) fn of_function(call: &ApiCall<'_>, _: &IamStore) -> Vec<RequiredPermission> {
+    vec![call.permission(arn(call, "FunctionName"))]
+}
+
+/// On the function, by an action of another name than the operation's.
+pub(super) fn of_invocation(call: &ApiCall<'_>, _: &IamStore) -> Vec<RequiredPermission> {
+    vec![RequiredPermission::new("lambda:InvokeFunction", arn(call, "FunctionName"))]
+}
+
+/// On the function that a tag operation names by its ARN.
+pub(super) fn of_resource(call: &ApiCall<'_>, _: &IamStore) -> Vec<RequiredPermission> {
+    vec![call.permission(arn(call, "Resource"))]
+}
+
+/// On a new function, with its tags, role and code.
+pub(super) fn of_new_function(call: &ApiCall<'_>, iam: &IamStore) -> Vec<RequiredPermission> {
+    let mut needs = of_function(call, iam);
+    if has_tags(&call.input["Tags"]) {
+        needs.push(RequiredPermission::new("lambda:TagResource", arn(call, "FunctionName")));
     }
-    if matches!(operation, "CreateFunction" | "UpdateFunctionConfiguration")
-        && let Some(role) = text(input, "Role")
-    {
-        needs.push(RequiredPermission::pass_role(role, "lambda.amazonaws.com"));
-    }
-    let image = match operation {
-        "CreateFunction" => text(&input["Code"], "ImageUri"),
-        "UpdateFunctionCode" => text(input, "ImageUri"),
-        _ => None,
-    };
-    needs.extend(image.into_iter().flat_map(of_image));
-    // A zip is fetched with the caller's permissions.
-    let zip = if operation == "CreateFunction" { &input["Code"] } else { input };
-    if matches!(operation, "CreateFunction" | "UpdateFunctionCode")
-        && let (Some(bucket), Some(key)) = (text(zip, "S3Bucket"), text(zip, "S3Key"))
-    {
+    needs.extend(role(call));
+    needs.extend(of_source(&call.input["Code"]));
+    needs
+}
+
+/// On the function, with its new role.
+pub(super) fn of_configuration(call: &ApiCall<'_>, iam: &IamStore) -> Vec<RequiredPermission> {
+    let mut needs = of_function(call, iam);
+    needs.extend(role(call));
+    needs
+}
+
+/// On the function, with its new code.
+pub(super) fn of_code(call: &ApiCall<'_>, iam: &IamStore) -> Vec<RequiredPermission> {
+    let mut needs = of_function(call, iam);
+    needs.extend(of_source(call.input));
+    needs
+}
+
+fn role(call: &ApiCall<'_>) -> Option<RequiredPermission> {
+    text(call.input, "Role").map(|role| RequiredPermission::pass_role(role, "lambda.amazonaws.com"))
+}
+
+/// The permissions for a function's code, which Lambda reads as the caller.
+fn of_source(code: &Value) -> Vec<RequiredPermission> {
+    let mut needs = text(code, "ImageUri").map(of_image).unwrap_or_default();
+    if let (Some(bucket), Some(key)) = (text(code, "S3Bucket"), text(code, "S3Key")) {
         needs.push(RequiredPermission::new("s3:GetObject", format!("arn:aws:s3:::{bucket}/{key}")));
     }
     needs
 }
 
-/// The permissions for an image: Lambda reads it as the caller, and adds itself to the repository's policy.
+/// The permissions for an image: Lambda also adds itself to the repository's policy.
 fn of_image(uri: &str) -> Vec<RequiredPermission> {
     let Some((host, path)) = uri.split_once('/') else { return Vec::new() };
     let mut labels = host.split('.');
@@ -51,14 +70,15 @@ fn of_image(uri: &str) -> Vec<RequiredPermission> {
         return Vec::new();
     };
     let name = path.split(['@', ':']).next().unwrap_or(path);
-    let repository = ecr::arn(region, account, name);
+    let repository = ecr::repository_arn(account, region, name);
     ["BatchGetImage", "GetDownloadUrlForLayer", "GetRepositoryPolicy", "SetRepositoryPolicy"]
         .map(|action| RequiredPermission::new(format!("ecr:{action}"), &repository))
         .into()
 }
 
-/// The function's ARN without a qualifier, from any form of its name.
-fn arn(name: &str, context: &RequestContext) -> String {
+/// The ARN without a qualifier of the function named by a member, in any form of its name; `*` if none is named.
+fn arn(call: &ApiCall<'_>, member: &str) -> String {
+    let Some(name) = text(call.input, member) else { return "*".to_owned() };
     let plain = match name.split(':').collect::<Vec<_>>().as_slice() {
         ["arn", _, "lambda", region, account, "function", name, ..] => {
             return format!("arn:aws:lambda:{region}:{account}:function:{name}");
@@ -66,5 +86,5 @@ fn arn(name: &str, context: &RequestContext) -> String {
         [_, "function", name, ..] | [name, ..] => (*name).to_owned(),
         [] => String::new(),
     };
-    format!("arn:aws:lambda:{}:{}:function:{plain}", context.region, context.account_id)
+    format!("arn:aws:lambda:{}:{}:function:{plain}", call.context.region, call.context.account_id)
 }

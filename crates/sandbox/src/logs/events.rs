@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 use super::filter::FilterPattern;
 use super::stream::{EventEntry, EventPosition, START};
 use super::{Logs, broken, group_name, invalid, not_found, now, stream_name};
+use crate::operation::{ApiCall, ApiResult};
 
 /// The limits of one response.
 const PAGE_EVENTS: usize = 10_000;
 const PAGE_BYTES: usize = 1024 * 1024;
 
 impl Logs {
-    pub(super) fn put_events(&self, region: &str, input: &Value) -> Result<Value, AwsError> {
+    pub(super) fn put_events(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
         let (group, stream) = (group_name(input)?, stream_name(input)?);
         let given = input["logEvents"].as_array().filter(|events| !events.is_empty());
         let given = given.ok_or_else(|| invalid("1 validation error detected: Value at 'logEvents' failed to satisfy constraint: Member must have length greater than or equal to 1"))?;
@@ -48,7 +49,9 @@ impl Logs {
         if bytes > PAGE_BYTES {
             return Err(invalid("Upload too large: the batch is over 1048576 bytes"));
         }
-        self.with_stream(region, &group, &stream, |events| events.append(&new, now).map_err(|cause| broken(&cause)))?;
+        self.with_stream(&context.region, &group, &stream, |events| {
+            events.append(&new, now).map_err(|cause| broken(&cause))
+        })?;
         let mut answer = json!({ "nextSequenceToken": "49039859668105112536411900270829418" });
         if let Some(end) = old {
             answer["rejectedLogEventsInfo"]["tooOldLogEventEndIndex"] = end.into();
@@ -61,13 +64,13 @@ impl Logs {
 
     /// Returns a page forwards from a token or the head, or backwards from a token or the tail. As on AWS, the same forward
     /// token is returned when there are no newer events.
-    pub(super) fn get_events(&self, region: &str, input: &Value) -> Result<Value, AwsError> {
+    pub(super) fn get_events(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
         let (group, stream) = (group_name(input)?, stream_name(input)?);
         let limit = page_limit(input)?;
         let from = input["startTime"].as_i64().unwrap_or(i64::MIN);
         let to = input["endTime"].as_i64().unwrap_or(i64::MAX);
         let token = input["nextToken"].as_str().map(read_token).transpose()?;
-        self.with_stream(region, &group, &stream, |events| {
+        self.with_stream(&context.region, &group, &stream, |events| {
             let low = events.entries.partition_point(|entry| entry.at.time < from);
             let high = events.entries.partition_point(|entry| entry.at.time < to).max(low);
             let window = &events.entries[low..high];
@@ -105,7 +108,7 @@ impl Logs {
         })
     }
 
-    pub(super) fn filter_events(&self, region: &str, input: &Value) -> Result<Value, AwsError> {
+    pub(super) fn filter_events(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
         let group = group_name(input)?;
         let limit = page_limit(input)?;
         let pattern = FilterPattern::read(input["filterPattern"].as_str().unwrap_or(""))?;
@@ -121,7 +124,7 @@ impl Logs {
             Some(token) => read_token(token)?.1,
             None => START,
         };
-        self.with_group(region, &group, |group| {
+        self.with_group(&context.region, &group, |group| {
             if let Some(missing) = names.iter().flatten().find(|name| !group.streams.contains_key(**name)) {
                 return Err(not_found(&format!("The specified log stream does not exist: {missing}")));
             }

@@ -1,9 +1,10 @@
 //! Log groups and streams.
 
-use awsim_core::AwsError;
+use awsim_core::{AwsError, RequestContext};
 use serde_json::{Value, json};
 
 use super::{GroupRecord, Logs, StreamRecord, exists, group_arn, group_name, invalid, not_found, now, stream_name};
+use crate::operation::{ApiCall, ApiResult};
 use crate::sync::lock;
 
 /// The allowed retention periods.
@@ -11,10 +12,11 @@ const DAYS: [u32; 23] =
     [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653, 3654];
 
 impl Logs {
-    pub(super) fn create_group(&self, region: &str, input: &Value) -> Result<Value, AwsError> {
+    pub(super) fn create_group(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
+        refuse_system_tags(input, context)?;
         let name = group_name(input)?;
         let mut groups = lock(&self.groups);
-        let groups = groups.entry(region.to_owned()).or_default();
+        let groups = groups.entry(context.region.clone()).or_default();
         if groups.contains_key(&name) {
             return Err(exists("log group"));
         }
@@ -26,9 +28,9 @@ impl Logs {
         Ok(json!({}))
     }
 
-    pub(super) fn delete_group(&self, region: &str, input: &Value) -> Result<Value, AwsError> {
+    pub(super) fn delete_group(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
         let name = group_name(input)?;
-        let group = lock(&self.groups).get_mut(region).and_then(|groups| groups.remove(&name));
+        let group = lock(&self.groups).get_mut(&context.region).and_then(|groups| groups.remove(&name));
         let group = group.ok_or_else(|| not_found("The specified log group does not exist."))?;
         for stream in group.streams.values() {
             self.delete_file(stream);
@@ -37,7 +39,7 @@ impl Logs {
         Ok(json!({}))
     }
 
-    pub(super) fn describe_groups(&self, region: &str, input: &Value) -> Result<Value, AwsError> {
+    pub(super) fn describe_groups(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
         let limit = limit(input, 50)?;
         let prefix = input["logGroupNamePrefix"].as_str().unwrap_or("");
         let pattern = input["logGroupNamePattern"].as_str().map(str::to_lowercase);
@@ -46,7 +48,7 @@ impl Logs {
         }
         let after = input["nextToken"].as_str();
         let mut all = lock(&self.groups);
-        let Some(groups) = all.get_mut(region) else {
+        let Some(groups) = all.get_mut(&context.region) else {
             return Ok(json!({ "logGroups": [] }));
         };
         let mut found = Vec::new();
@@ -65,7 +67,7 @@ impl Logs {
             for stream in group.streams.values_mut() {
                 stored += self.events(stream)?.bytes;
             }
-            let arn = group_arn(region, name);
+            let arn = group_arn(&context.region, name);
             let mut description = json!({
                 "logGroupName": name,
                 "creationTime": group.created,
@@ -83,37 +85,42 @@ impl Logs {
         Ok(json!({ "logGroups": found }))
     }
 
-    pub(super) fn set_retention(&self, region: &str, input: &Value, operation: &str) -> Result<Value, AwsError> {
-        let name = group_name(input)?;
-        let days = match operation {
-            "DeleteRetentionPolicy" => None,
-            _ => {
-                let days = input["retentionInDays"].as_u64().and_then(|days| u32::try_from(days).ok());
-                Some(days.filter(|days| DAYS.contains(days)).ok_or_else(|| {
-                    invalid(format!(
-                        "1 validation error detected: Value at 'retentionInDays' failed to satisfy constraint: Member must satisfy enum value set: {DAYS:?}"
-                    ))
-                })?)
-            }
-        };
-        self.with_group(region, &name, |group| {
+    pub(super) fn put_retention(&self, call: &ApiCall<'_>) -> ApiResult {
+        let name = group_name(call.input)?;
+        let days = call.input["retentionInDays"].as_u64().and_then(|days| u32::try_from(days).ok());
+        let days = days.filter(|days| DAYS.contains(days)).ok_or_else(|| {
+            invalid(format!(
+                "1 validation error detected: Value at 'retentionInDays' failed to satisfy constraint: Member must satisfy enum value set: {DAYS:?}"
+            ))
+        })?;
+        self.set_retention(call, &name, Some(days))
+    }
+
+    pub(super) fn delete_retention(&self, call: &ApiCall<'_>) -> ApiResult {
+        self.set_retention(call, &group_name(call.input)?, None)
+    }
+
+    fn set_retention(&self, call: &ApiCall<'_>, name: &str, days: Option<u32>) -> ApiResult {
+        self.with_group(&call.context.region, name, |group| {
             group.retention = days;
             self.change();
             Ok(json!({}))
         })
     }
 
-    pub(super) fn tag(&self, region: &str, input: &Value) -> Result<Value, AwsError> {
-        self.with_group(region, &group_name(input)?, |group| {
+    pub(super) fn tag(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
+        refuse_system_tags(input, context)?;
+        self.with_group(&context.region, &group_name(input)?, |group| {
             add_tags(group, &input["tags"]);
             self.change();
             Ok(json!({}))
         })
     }
 
-    pub(super) fn untag(&self, region: &str, input: &Value) -> Result<Value, AwsError> {
+    pub(super) fn untag(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
+        refuse_system_tags(input, context)?;
         let keys = if input["tagKeys"].is_array() { &input["tagKeys"] } else { &input["tags"] };
-        self.with_group(region, &group_name(input)?, |group| {
+        self.with_group(&context.region, &group_name(input)?, |group| {
             for key in keys.as_array().into_iter().flatten().filter_map(Value::as_str) {
                 group.tags.remove(key);
             }
@@ -122,13 +129,13 @@ impl Logs {
         })
     }
 
-    pub(super) fn list_tags(&self, region: &str, input: &Value) -> Result<Value, AwsError> {
-        self.with_group(region, &group_name(input)?, |group| Ok(json!({ "tags": group.tags })))
+    pub(super) fn list_tags(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
+        self.with_group(&context.region, &group_name(input)?, |group| Ok(json!({ "tags": group.tags })))
     }
 
-    pub(super) fn create_stream(&self, region: &str, input: &Value) -> Result<Value, AwsError> {
+    pub(super) fn create_stream(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
         let (group, name) = (group_name(input)?, stream_name(input)?);
-        self.with_group(region, &group, |group| {
+        self.with_group(&context.region, &group, |group| {
             if group.streams.contains_key(&name) {
                 return Err(exists("log stream"));
             }
@@ -140,9 +147,9 @@ impl Logs {
         })
     }
 
-    pub(super) fn delete_stream(&self, region: &str, input: &Value) -> Result<Value, AwsError> {
+    pub(super) fn delete_stream(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
         let (group, name) = (group_name(input)?, stream_name(input)?);
-        self.with_group(region, &group, |group| {
+        self.with_group(&context.region, &group, |group| {
             let stream = group.streams.remove(&name);
             let stream = stream.ok_or_else(|| not_found("The specified log stream does not exist."))?;
             self.delete_file(&stream);
@@ -151,7 +158,7 @@ impl Logs {
         })
     }
 
-    pub(super) fn describe_streams(&self, region: &str, input: &Value) -> Result<Value, AwsError> {
+    pub(super) fn describe_streams(&self, &ApiCall { input, context, .. }: &ApiCall<'_>) -> ApiResult {
         let group_name = group_name(input)?;
         let limit = limit(input, 50)?;
         let prefix = input["logStreamNamePrefix"].as_str().unwrap_or("");
@@ -164,7 +171,7 @@ impl Logs {
             Some(_) => return Err(invalid("orderBy must be LogStreamName or LastEventTime")),
         };
         let after = input["nextToken"].as_str();
-        self.with_group(region, &group_name, |group| {
+        self.with_group(&context.region, &group_name, |group| {
             let mut found: Vec<(Option<i64>, Value)> = Vec::new();
             for (name, stream) in group.streams.iter_mut().filter(|(name, _)| name.starts_with(prefix)) {
                 let created = stream.created;
@@ -172,7 +179,7 @@ impl Logs {
                 let mut description = json!({
                     "logStreamName": name,
                     "creationTime": created,
-                    "arn": format!("{}:log-stream:{name}", group_arn(region, &group_name)),
+                    "arn": format!("{}:log-stream:{name}", group_arn(&context.region, &group_name)),
                     "storedBytes": 0,
                     "uploadSequenceToken": "49039859668105112536411900270829418",
                 });
@@ -219,13 +226,15 @@ impl Logs {
 }
 
 /// Refuses `aws:` tags, which only CloudFormation sets and removes.
-pub(super) fn refuse_system_tags(input: &Value) -> Result<(), AwsError> {
+fn refuse_system_tags(input: &Value, context: &RequestContext) -> Result<(), AwsError> {
     let set = input["tags"].as_object().into_iter().flat_map(|tags| tags.keys()).map(String::as_str);
     let lists = [&input["tagKeys"], &input["tags"]].into_iter().filter_map(Value::as_array);
     let mut named = set.chain(lists.flatten().filter_map(Value::as_str));
     match named.find(|key| key.starts_with("aws:")) {
-        Some(key) => Err(invalid(format!("The tag key '{key}' is reserved: keys must not begin with aws:"))),
-        None => Ok(()),
+        Some(key) if !context.internal_bypass => {
+            Err(invalid(format!("The tag key '{key}' is reserved: keys must not begin with aws:")))
+        }
+        _ => Ok(()),
     }
 }
 

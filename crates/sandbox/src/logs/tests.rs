@@ -1,6 +1,8 @@
+use awsim_core::RequestContext;
 use serde_json::json;
 
 use super::*;
+use crate::operation::AnyService;
 
 struct TestLogs {
     logs: Logs,
@@ -9,13 +11,14 @@ struct TestLogs {
 
 fn test_logs() -> TestLogs {
     let dir = tempfile::tempdir().unwrap();
-    let services = ServiceRegistry::new("http://127.0.0.1:1".into(), dir.path().into(), Default::default()).unwrap();
+    let services =
+        ServiceRegistry::new("http://127.0.0.1:1".into(), dir.path().into(), Default::default(), Vec::new()).unwrap();
     TestLogs { logs: Logs::new(&services).unwrap(), _dir: dir }
 }
 
 impl TestLogs {
     async fn call(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
-        self.logs.handle(operation, input, &RequestContext::new("logs", "us-east-1")).await
+        self.logs.handle(operation, &input, &RequestContext::new("logs", "us-east-1")).await
     }
 
     async fn stream(&self) {

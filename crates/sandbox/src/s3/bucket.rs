@@ -145,7 +145,7 @@ pub(super) fn belongs_to_another(name: &str) -> bool {
 
 /// The error for a call on a bucket of another account.
 pub(super) fn foreign_bucket_error(call: &Call) -> S3Error {
-    if call.target.operation == "CreateBucket" {
+    if call.target.operation.info.name == "CreateBucket" {
         return S3Error::new(
             409,
             "BucketAlreadyExists",

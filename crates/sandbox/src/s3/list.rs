@@ -145,8 +145,8 @@ impl Listing {
 }
 
 impl S3 {
-    pub(super) fn list_objects(&self, call: &Call) -> S3Result {
-        let second = call.target.operation == "ListObjectsV2";
+    /// Lists objects by either version of the operation.
+    pub(super) fn list_objects(&self, call: &Call, second: bool) -> S3Result {
         let mut listing = Listing::read(call, "max-keys", if second { "start-after" } else { "marker" })?;
         let token = call.target.parameter("continuation-token").filter(|_| second);
         let start_after = listing.after.clone();

@@ -243,10 +243,7 @@ mod tests {
         let root = RootKeys::generate();
         let mut context = RequestContext::new_with_account("s3", "us-east-1", "000000000000");
         context.access_key = Some(root.access_key.clone());
-        let access =
-            AccessControl::new(root, Default::default(), s3.services.sessions().clone(), false, |_, _, _, _, _| {
-                Vec::new()
-            });
+        let access = AccessControl::new(root, Default::default(), s3.services.sessions().clone(), false);
         Authorizer::new(Arc::new(access), context, None)
     }
 
@@ -269,8 +266,10 @@ mod tests {
     #[tokio::test]
     async fn function_is_invoked_for_matching_keys_only() {
         let dir = tempfile::tempdir().unwrap();
-        let services =
-            Arc::new(ServiceRegistry::new("http://127.0.0.1:1".into(), dir.path().into(), Default::default()).unwrap());
+        let services = Arc::new(
+            ServiceRegistry::new("http://127.0.0.1:1".into(), dir.path().into(), Default::default(), Vec::new())
+                .unwrap(),
+        );
         let functions = Arc::new(Fake::default());
         services.set_function_invoker(functions.clone());
         let s3 = S3::open(services).unwrap();

@@ -6,67 +6,57 @@ use percent_encoding::percent_decode_str;
 use crate::authz::permission::RequiredPermission;
 use crate::s3::Target;
 
-/// The permissions that a request requires.
-pub(crate) fn of_s3(target: &Target, parts: &Parts) -> Vec<RequiredPermission> {
-    let bucket = bucket_arn(&target.bucket);
-    let object = object_arn(&target.bucket, &target.key);
-    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let version = target.parameter("versionId");
-    let of_version = |action: &str| match (version, action) {
-        (None, action) => RequiredPermission::new(format!("s3:{action}"), &object),
-        (Some(version), action) => {
-            // `GetObjectTagging` becomes `GetObjectVersionTagging`.
-            let action = action.replacen("Object", "ObjectVersion", 1);
-            RequiredPermission::new(format!("s3:{action}"), &object).with("s3:VersionId", version)
-        }
-    };
-    let on_bucket = |action: &str| RequiredPermission::new(format!("s3:{action}"), &bucket);
-    let listing = |action: &str| {
-        let mut need = on_bucket(action);
-        for (parameter, key) in [("prefix", "s3:prefix"), ("delimiter", "s3:delimiter"), ("max-keys", "s3:max-keys")] {
-            if let Some(value) = target.parameter(parameter) {
-                need = need.with(key, value);
+/// A permission that an operation requires: an action, and what it is required on.
+#[derive(Debug)]
+pub(super) enum S3Permission {
+    /// On all buckets of the account.
+    Account(&'static str),
+    /// On the bucket.
+    Bucket(&'static str),
+    /// On the bucket, with the listing's parameters as condition keys.
+    Listing(&'static str),
+    /// On the object.
+    Object(&'static str),
+    /// On the object, or with the action for versions on the version that the request names.
+    Version(&'static str),
+    /// To read the source of a copy.
+    CopySource,
+    /// To tag the object, if the request has tags.
+    Tags,
+    /// To set the object's ACL, if the request has one.
+    Acl,
+}
+
+impl S3Permission {
+    /// The permission that a request requires; nothing if the request lacks what it is for.
+    pub(super) fn required(&self, target: &Target, parts: &Parts) -> Option<RequiredPermission> {
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let on_bucket = |action: &str| RequiredPermission::new(format!("s3:{action}"), bucket_arn(&target.bucket));
+        let on_object =
+            |action: &str| RequiredPermission::new(format!("s3:{action}"), object_arn(&target.bucket, &target.key));
+        Some(match *self {
+            Self::Account(action) => RequiredPermission::new(format!("s3:{action}"), "*"),
+            Self::Bucket(action) => on_bucket(action),
+            Self::Listing(action) => {
+                let keys = [("prefix", "s3:prefix"), ("delimiter", "s3:delimiter"), ("max-keys", "s3:max-keys")];
+                let given = keys.into_iter().filter_map(|(parameter, key)| Some((key, target.parameter(parameter)?)));
+                given.fold(on_bucket(action), |permission, (key, value)| permission.with(key, value))
             }
-        }
-        need
-    };
-    let mut needs = match target.operation.as_str() {
-        "ListBuckets" => vec![RequiredPermission::new("s3:ListAllMyBuckets", "*")],
-        "HeadBucket" => vec![on_bucket("ListBucket")],
-        "ListObjects" | "ListObjectsV2" => vec![listing("ListBucket")],
-        "ListObjectVersions" => vec![listing("ListBucketVersions")],
-        "ListMultipartUploads" => vec![listing("ListBucketMultipartUploads")],
-        "GetObject" | "HeadObject" => vec![of_version("GetObject")],
-        "GetObjectAttributes" => vec![of_version("GetObject"), of_version("GetObjectAttributes")],
-        "GetObjectAcl"
-        | "PutObjectAcl"
-        | "DeleteObject"
-        | "GetObjectTagging"
-        | "PutObjectTagging"
-        | "DeleteObjectTagging" => vec![of_version(&target.operation)],
-        // The keys are in the body.
-        "DeleteObjects" => Vec::new(),
-        "PutObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => {
-            vec![RequiredPermission::new("s3:PutObject", &object)]
-        }
-        "CopyObject" | "UploadPartCopy" => {
-            let mut needs = vec![RequiredPermission::new("s3:PutObject", &object)];
-            needs.extend(header("x-amz-copy-source").and_then(source));
-            needs
-        }
-        "AbortMultipartUpload" => vec![RequiredPermission::new("s3:AbortMultipartUpload", &object)],
-        "ListParts" => vec![RequiredPermission::new("s3:ListMultipartUploadParts", &object)],
-        // Buckets and their settings.
-        operation => vec![on_bucket(&setting(operation))],
-    };
-    let writes = ["PutObject", "CreateMultipartUpload", "CopyObject"].contains(&target.operation.as_str());
-    if writes && header("x-amz-tagging").is_some_and(|tags| !tags.is_empty()) {
-        needs.push(RequiredPermission::new("s3:PutObjectTagging", &object));
+            Self::Object(action) => on_object(action),
+            Self::Version(action) => match target.parameter("versionId") {
+                None => on_object(action),
+                // `GetObjectTagging` becomes `GetObjectVersionTagging`.
+                Some(version) => {
+                    on_object(&action.replacen("Object", "ObjectVersion", 1)).with("s3:VersionId", version)
+                }
+            },
+            Self::CopySource => return header("x-amz-copy-source").and_then(source),
+            Self::Tags => {
+                header("x-amz-tagging").filter(|tags| !tags.is_empty()).map(|_| on_object("PutObjectTagging"))?
+            }
+            Self::Acl => header("x-amz-acl").filter(|acl| *acl != "private").map(|_| on_object("PutObjectAcl"))?,
+        })
     }
-    if writes && header("x-amz-acl").is_some_and(|acl| acl != "private") {
-        needs.push(RequiredPermission::new("s3:PutObjectAcl", &object));
-    }
-    needs
 }
 
 /// The permission to delete a key.
@@ -81,33 +71,6 @@ pub(crate) fn delete_object(bucket: &str, key: &str, version: Option<&str>) -> R
 /// The permission to list a bucket, required to learn that a key does not exist.
 pub(crate) fn list_bucket(bucket: &str) -> RequiredPermission {
     RequiredPermission::new("s3:ListBucket", bucket_arn(bucket))
-}
-
-/// The action of an operation on a bucket or its settings.
-fn setting(operation: &str) -> String {
-    let (verb, name) = match operation {
-        "CreateBucket" | "DeleteBucket" | "GetBucketLocation" | "DeleteBucketPolicy" | "DeleteBucketWebsite" => {
-            return operation.to_owned();
-        }
-        // Deleting a setting requires the action to put it.
-        _ => match operation.split_at_checked(3) {
-            Some(("Get", name)) => ("Get", name),
-            Some(("Put", name)) => ("Put", name),
-            _ => ("Put", operation.strip_prefix("Delete").unwrap_or(operation)),
-        },
-    };
-    let name = match name {
-        "BucketAccelerateConfiguration" => "AccelerateConfiguration",
-        "BucketCors" => "BucketCORS",
-        "BucketEncryption" => "EncryptionConfiguration",
-        "BucketLifecycle" | "BucketLifecycleConfiguration" => "LifecycleConfiguration",
-        "BucketNotificationConfiguration" => "BucketNotification",
-        "BucketReplication" => "ReplicationConfiguration",
-        "ObjectLockConfiguration" => "BucketObjectLockConfiguration",
-        "PublicAccessBlock" => "BucketPublicAccessBlock",
-        name => name,
-    };
-    format!("{verb}{name}")
 }
 
 /// The permission to read the source of a copy.

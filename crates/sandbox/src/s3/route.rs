@@ -5,39 +5,23 @@ use http::request::Parts;
 use percent_encoding::percent_decode_str;
 
 use super::error::{S3Error, S3Result};
+use super::operations::{self, Level, S3Operation};
 use crate::authz::canonical::query_pairs;
 use crate::bucket_host::bucket_of_host;
 
 /// The operation of a request and its resource.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
-    /// The operation's name.
-    pub operation: String,
+    pub operation: &'static S3Operation,
     pub bucket: String,
     /// Empty for operations on the bucket.
     pub key: String,
-    query: Vec<(String, String)>,
+    query: S3Query,
 }
 
-/// The settings of a bucket: the query's name and the operation's.
-pub(crate) const SETTINGS: &[(&str, &str)] = &[
-    ("accelerate", "BucketAccelerateConfiguration"),
-    ("acl", "BucketAcl"),
-    ("cors", "BucketCors"),
-    ("encryption", "BucketEncryption"),
-    ("lifecycle", "BucketLifecycleConfiguration"),
-    ("logging", "BucketLogging"),
-    ("notification", "BucketNotificationConfiguration"),
-    ("object-lock", "ObjectLockConfiguration"),
-    ("ownershipControls", "BucketOwnershipControls"),
-    ("policy", "BucketPolicy"),
-    ("publicAccessBlock", "PublicAccessBlock"),
-    ("replication", "BucketReplication"),
-    ("requestPayment", "BucketRequestPayment"),
-    ("tagging", "BucketTagging"),
-    ("versioning", "BucketVersioning"),
-    ("website", "BucketWebsite"),
-];
+/// The parameters of a request.
+#[derive(Debug, Clone)]
+pub(super) struct S3Query(Vec<(String, String)>);
 
 /// Unsupported sub-resources: the query's name and the operation's without its verb, which comes from the method.
 const UNSUPPORTED: &[(&str, &str)] = &[
@@ -92,25 +76,28 @@ impl Target {
                 .with("Size", key.len().to_string())
                 .with("MaxSizeAllowed", "1024"));
         }
-        let query = query_pairs(parts.uri.query().unwrap_or(""));
-        let mut target = Self { operation: String::new(), bucket, key, query };
-        let copies = parts.headers.contains_key("x-amz-copy-source");
-        target.operation = target.name(&parts.method, copies)?;
-        Ok(target)
+        let query = S3Query(query_pairs(parts.uri.query().unwrap_or("")));
+        if let Some(name) = query.unsupported(&parts.method) {
+            return Err(S3Error::not_implemented(&name));
+        }
+        let operation = operations::find(Level::of(&bucket, &key), &query, parts)?;
+        Ok(Self { operation, bucket, key, query })
     }
 
     /// A parameter of the query.
-    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        self.query.get(name)
+    }
+}
+
+impl S3Query {
+    /// A parameter's value.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The setting of the request, if any.
-    pub(crate) fn setting(&self) -> Option<&'static str> {
-        SETTINGS.iter().map(|(query, _)| *query).find(|query| self.parameter(query).is_some())
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.parameter(name).is_some()
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
     }
 
     /// The name of the operation, if it is unsupported.
@@ -130,67 +117,6 @@ impl Target {
             _ => "Get",
         };
         Some(format!("{verb}{name}"))
-    }
-
-    fn name(&self, method: &Method, copies: bool) -> S3Result<String> {
-        if let Some(name) = self.unsupported(method) {
-            return Err(S3Error::not_implemented(&name));
-        }
-        let wrong_method =
-            || Err(S3Error::new(405, "MethodNotAllowed", "The specified method is not allowed against this resource."));
-        let name = if self.bucket.is_empty() {
-            match *method {
-                Method::GET => "ListBuckets",
-                _ => return wrong_method(),
-            }
-        } else if !self.key.is_empty() {
-            match *method {
-                Method::GET if self.has("uploadId") => "ListParts",
-                Method::GET if self.has("tagging") => "GetObjectTagging",
-                Method::GET if self.has("attributes") => "GetObjectAttributes",
-                Method::GET if self.has("acl") => "GetObjectAcl",
-                Method::GET => "GetObject",
-                Method::HEAD => "HeadObject",
-                Method::PUT if self.has("uploadId") && copies => "UploadPartCopy",
-                Method::PUT if self.has("uploadId") => "UploadPart",
-                Method::PUT if self.has("tagging") => "PutObjectTagging",
-                Method::PUT if self.has("acl") => "PutObjectAcl",
-                Method::PUT if copies => "CopyObject",
-                Method::PUT => "PutObject",
-                Method::DELETE if self.has("uploadId") => "AbortMultipartUpload",
-                Method::DELETE if self.has("tagging") => "DeleteObjectTagging",
-                Method::DELETE => "DeleteObject",
-                Method::POST if self.has("uploads") => "CreateMultipartUpload",
-                Method::POST if self.has("uploadId") => "CompleteMultipartUpload",
-                _ => return wrong_method(),
-            }
-        } else if let Some((_, setting)) = SETTINGS.iter().find(|(query, _)| self.has(query)) {
-            let verb = match *method {
-                Method::GET => "Get",
-                Method::PUT => "Put",
-                Method::DELETE => "Delete",
-                _ => return wrong_method(),
-            };
-            // The only operation with a shorter name for the deletion.
-            return Ok(
-                format!("{verb}{setting}").replace("DeleteBucketLifecycleConfiguration", "DeleteBucketLifecycle")
-            );
-        } else {
-            match *method {
-                Method::GET if self.has("location") => "GetBucketLocation",
-                Method::GET if self.has("versions") => "ListObjectVersions",
-                Method::GET if self.has("uploads") => "ListMultipartUploads",
-                Method::GET if self.parameter("list-type") == Some("2") => "ListObjectsV2",
-                Method::GET => "ListObjects",
-                Method::HEAD => "HeadBucket",
-                Method::PUT => "CreateBucket",
-                Method::DELETE => "DeleteBucket",
-                Method::POST if self.has("delete") => "DeleteObjects",
-                Method::POST => return Err(S3Error::not_implemented("PostObject")),
-                _ => return wrong_method(),
-            }
-        };
-        Ok(name.to_owned())
     }
 }
 
@@ -222,13 +148,13 @@ mod tests {
             let target = read("GET", "/a/b", host).unwrap();
             assert_eq!((target.bucket.as_str(), target.key.as_str()), ("pics", "a/b"), "{host}");
         }
-        assert_eq!(read("GET", "/", "s3.localhost:80").unwrap().operation, "ListBuckets");
+        assert_eq!(read("GET", "/", "s3.localhost:80").unwrap().operation.info.name, "ListBuckets");
         assert_eq!(read("GET", "/b", "localhost:80").unwrap().bucket, "b");
     }
 
     #[test]
     fn operation_follows_from_method_and_query() {
-        let operation = |method, uri| read(method, uri, "localhost").unwrap().operation;
+        let operation = |method, uri| read(method, uri, "localhost").unwrap().operation.info.name;
         assert_eq!(operation("GET", "/b?list-type=2&prefix=x"), "ListObjectsV2");
         assert_eq!(operation("PUT", "/b?encryption"), "PutBucketEncryption");
         assert_eq!(operation("DELETE", "/b?lifecycle"), "DeleteBucketLifecycle");

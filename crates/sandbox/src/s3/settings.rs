@@ -12,7 +12,7 @@ use super::{Call, S3, S3Error, S3Result, empty, notification, xml};
 /// The account's canonical user.
 pub(crate) const OWNER: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-const ENCRYPTION: &str = "<ServerSideEncryptionConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Rule>\
+const DEFAULT_ENCRYPTION: &str = "<ServerSideEncryptionConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Rule>\
     <ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault>\
     <BucketKeyEnabled>false</BucketKeyEnabled></Rule></ServerSideEncryptionConfiguration>";
 const BLOCKED: &str = "<PublicAccessBlockConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
@@ -60,56 +60,82 @@ pub(super) fn tagging_document(tags: &Element) -> String {
     document.end("Tagging")
 }
 
-/// The response to GET for an unset setting: a document, or an error's code and message.
-fn unset(setting: &str) -> Result<String, (&'static str, &'static str)> {
-    let empty = |root: &str| Ok(Xml::document(root).end(root));
-    match setting {
-        "accelerate" => empty("AccelerateConfiguration"),
-        "acl" => Ok(private_acl()),
-        "encryption" => Ok(ENCRYPTION.to_owned()),
-        "logging" => empty("BucketLoggingStatus"),
-        "notification" => empty("NotificationConfiguration"),
-        "requestPayment" => {
-            let mut document = Xml::document("RequestPaymentConfiguration");
-            document.text("Payer", "BucketOwner");
-            Ok(document.end("RequestPaymentConfiguration"))
-        }
-        "versioning" => empty("VersioningConfiguration"),
-        "cors" => Err(("NoSuchCORSConfiguration", "The CORS configuration does not exist")),
-        "lifecycle" => Err(("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist")),
-        "object-lock" => {
-            Err(("ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket"))
-        }
-        "ownershipControls" => Err(("OwnershipControlsNotFoundError", "The bucket ownership controls were not found")),
-        "policy" => Err(("NoSuchBucketPolicy", "The bucket policy does not exist")),
-        "publicAccessBlock" => {
-            Err(("NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found"))
-        }
-        "replication" => Err(("ReplicationConfigurationNotFoundError", "The replication configuration was not found")),
-        "tagging" => Err(("NoSuchTagSet", "The TagSet does not exist")),
-        _ => Err(("NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration")),
-    }
+/// A setting of a bucket.
+#[derive(Debug)]
+pub(super) struct Setting {
+    /// The name in the query, under which the document is stored.
+    pub query: &'static str,
+    /// The root element of the document; none for JSON.
+    root: &'static str,
+    unset: Unset,
 }
 
-/// The root element of a setting's document.
-fn root(setting: &str) -> &'static str {
-    match setting {
-        "accelerate" => "AccelerateConfiguration",
-        "acl" => "AccessControlPolicy",
-        "cors" => "CORSConfiguration",
-        "encryption" => "ServerSideEncryptionConfiguration",
-        "lifecycle" => "LifecycleConfiguration",
-        "logging" => "BucketLoggingStatus",
-        "notification" => "NotificationConfiguration",
-        "object-lock" => "ObjectLockConfiguration",
-        "ownershipControls" => "OwnershipControls",
-        "publicAccessBlock" => "PublicAccessBlockConfiguration",
-        "replication" => "ReplicationConfiguration",
-        "requestPayment" => "RequestPaymentConfiguration",
-        "tagging" => "Tagging",
-        "versioning" => "VersioningConfiguration",
-        _ => "WebsiteConfiguration",
-    }
+/// The response to GET while a setting is unset.
+#[derive(Debug)]
+enum Unset {
+    /// A document without content.
+    Empty,
+    Document(fn() -> String),
+    /// An error's code and message.
+    Missing(&'static str, &'static str),
+}
+
+use Unset::{Document, Empty, Missing};
+
+const fn setting(query: &'static str, root: &'static str, unset: Unset) -> Setting {
+    Setting { query, root, unset }
+}
+
+pub(super) static ACCELERATE: Setting = setting("accelerate", "AccelerateConfiguration", Empty);
+pub(super) static ACL: Setting = setting("acl", "AccessControlPolicy", Document(private_acl));
+pub(super) static CORS: Setting =
+    setting("cors", "CORSConfiguration", Missing("NoSuchCORSConfiguration", "The CORS configuration does not exist"));
+pub(super) static ENCRYPTION: Setting =
+    setting("encryption", "ServerSideEncryptionConfiguration", Document(|| DEFAULT_ENCRYPTION.to_owned()));
+pub(super) static LIFECYCLE: Setting = setting(
+    "lifecycle",
+    "LifecycleConfiguration",
+    Missing("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist"),
+);
+pub(super) static LOGGING: Setting = setting("logging", "BucketLoggingStatus", Empty);
+pub(super) static NOTIFICATION: Setting = setting("notification", "NotificationConfiguration", Empty);
+pub(super) static OBJECT_LOCK: Setting = setting(
+    "object-lock",
+    "ObjectLockConfiguration",
+    Missing("ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket"),
+);
+pub(super) static OWNERSHIP_CONTROLS: Setting = setting(
+    "ownershipControls",
+    "OwnershipControls",
+    Missing("OwnershipControlsNotFoundError", "The bucket ownership controls were not found"),
+);
+pub(super) static POLICY: Setting =
+    setting("policy", "", Missing("NoSuchBucketPolicy", "The bucket policy does not exist"));
+pub(super) static PUBLIC_ACCESS_BLOCK: Setting = setting(
+    "publicAccessBlock",
+    "PublicAccessBlockConfiguration",
+    Missing("NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found"),
+);
+pub(super) static REPLICATION: Setting = setting(
+    "replication",
+    "ReplicationConfiguration",
+    Missing("ReplicationConfigurationNotFoundError", "The replication configuration was not found"),
+);
+pub(super) static REQUEST_PAYMENT: Setting =
+    setting("requestPayment", "RequestPaymentConfiguration", Document(paid_by_owner));
+pub(super) static TAGGING: Setting =
+    setting("tagging", "Tagging", Missing("NoSuchTagSet", "The TagSet does not exist"));
+pub(super) static VERSIONING: Setting = setting("versioning", "VersioningConfiguration", Empty);
+pub(super) static WEBSITE: Setting = setting(
+    "website",
+    "WebsiteConfiguration",
+    Missing("NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration"),
+);
+
+fn paid_by_owner() -> String {
+    let mut document = Xml::document("RequestPaymentConfiguration");
+    document.text("Payer", "BucketOwner");
+    document.end("RequestPaymentConfiguration")
 }
 
 /// The versioning status: `Enabled`, `Suspended`, or nothing.
@@ -143,40 +169,38 @@ impl S3 {
         Ok(tags.map(pair).filter(|(key, _)| key.starts_with("aws:")).collect())
     }
 
-    pub(super) async fn setting(&self, call: &mut Call, setting: &'static str) -> S3Result {
-        match call.target.operation.get(..3) {
-            Some("Get") => self.get_setting(call, setting),
-            Some("Put") => self.put_setting(call, setting).await,
-            _ if setting == "tagging" => {
-                // System tags remain.
-                self.tag_bucket(&call.target.bucket, &self.system_tags(call)?)?;
-                Ok(empty(204))
-            }
-            _ => {
-                self.configure(call, setting, None)?;
-                Ok(empty(204))
-            }
+    pub(super) fn delete_setting(&self, call: &Call, setting: &Setting) -> S3Result {
+        if setting.query == "tagging" {
+            // System tags remain.
+            self.tag_bucket(&call.target.bucket, &self.system_tags(call)?)?;
+        } else {
+            self.configure(call, setting.query, None)?;
         }
+        Ok(empty(204))
     }
 
-    fn get_setting(&self, call: &Call, setting: &str) -> S3Result<Response<Body>> {
+    pub(super) fn get_setting(&self, call: &Call, setting: &Setting) -> S3Result<Response<Body>> {
         self.with(call, |bucket| {
-            let document = match bucket.settings.get(setting) {
-                Some(document) => document.clone(),
-                None => unset(setting)
-                    .map_err(|(code, message)| S3Error::new(404, code, message).with("BucketName", &bucket.name))?,
+            let document = match (bucket.settings.get(setting.query), &setting.unset) {
+                (Some(document), _) => document.clone(),
+                (None, Empty) => Xml::document(setting.root).end(setting.root),
+                (None, Document(document)) => document(),
+                (None, Missing(code, message)) => {
+                    return Err(S3Error::new(404, code, *message).with("BucketName", &bucket.name));
+                }
             };
             let mut response = xml(document);
-            if setting == "policy" {
+            if setting.query == "policy" {
                 response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
             }
-            show_minimum_size(bucket, setting, &mut response);
+            show_minimum_size(bucket, setting.query, &mut response);
             Ok(response)
         })
     }
 
-    async fn put_setting(&self, call: &mut Call, setting: &'static str) -> S3Result {
+    pub(super) async fn put_setting(&self, call: &mut Call, setting: &Setting) -> S3Result {
         let bytes = call.document().await?;
+        let Setting { query: setting, root, .. } = *setting;
         if setting == "policy" {
             let policy = serde_json::from_slice::<serde_json::Value>(&bytes)
                 .ok()
@@ -195,7 +219,7 @@ impl S3 {
             };
         }
         let document = Element::parse(&bytes)?;
-        if document.name != root(setting) {
+        if document.name != root {
             return Err(S3Error::malformed_xml());
         }
         let text = match setting {

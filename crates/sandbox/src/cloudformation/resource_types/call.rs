@@ -15,7 +15,7 @@ use crate::authz::signature::Payload;
 use crate::fault::FaultOutcome;
 use crate::gateway::chunked::Incoming;
 use crate::latency::LatencySpan;
-use crate::s3::{self, Authorizer, S3Error, Target};
+use crate::s3::{self, Authorizer, S3Error, S3Result, Target};
 
 /// The most attempts of a failed call.
 const ATTEMPTS: u32 = 5;
@@ -151,12 +151,6 @@ impl From<Failure> for HandlerError {
 }
 
 impl HandlerContext<'_> {
-    fn context(&self, service: &str, region: &str) -> RequestContext {
-        let mut context = RequestContext::new_with_account(service, region, ACCOUNT);
-        context.access_key = self.access_key.map(str::to_owned);
-        context
-    }
-
     /// Calls a service, with retries after growing delays.
     pub(super) async fn call(&self, service: &'static str, operation: &str, input: Value) -> Result<Value, Failure> {
         let mut tries = 0;
@@ -186,27 +180,22 @@ impl HandlerContext<'_> {
         }
     }
 
-    /// Makes a call, with the injected faults.
-    async fn struck(&self, service: &'static str, operation: &str, subject: &str) -> Result<(), Failure> {
+    /// Applies the injected faults to a call.
+    async fn inject_faults(&self, service: &'static str, operation: &str, subject: &str) -> Result<(), Failure> {
         // A call that has started is finished; none is started any more.
         if self.stop.halt.is_cancelled() {
             return Err(Failure::stopped());
         }
-        let Some(faults) = self.services.faults() else { return Ok(()) };
-        let fate = tokio::select! {
+        let outcome = tokio::select! {
             biased;
-            fate = faults.apply(service, operation, || subject.to_owned()) => fate,
+            outcome = self.services.faults().apply(service, operation, || subject.to_owned()) => outcome,
             () = self.stop.cancel.cancelled() => return Err(Failure::stopped()),
         };
-        match fate {
+        match outcome {
             // A dropped response has no effect on internal calls.
             FaultOutcome::Proceed | FaultOutcome::DropResponse => Ok(()),
             FaultOutcome::Fail(error) => Err(Failure::of(service, error)),
             FaultOutcome::DropConnection => Err(Failure::unanswered(service)),
-            FaultOutcome::Hang => {
-                self.stop.cancel.cancelled().await;
-                Err(Failure::stopped())
-            }
         }
     }
 
@@ -222,19 +211,13 @@ impl HandlerContext<'_> {
     }
 
     async fn call_once(&self, service: &'static str, operation: &str, input: Value) -> Result<Value, Failure> {
-        self.struck(service, operation, &format!("/ {input}")).await?;
+        self.inject_faults(service, operation, &format!("/ {input}")).await?;
         let region = if service == "iam" { IAM_REGION } else { self.region };
-        if self.access_key.is_some()
-            && let Some(access) = self.services.access()
-        {
-            let context = self.context(service, region);
-            for need in access.required_permissions(service, operation, &input, &context) {
-                access
-                    .check(&context, &need)
-                    .map_err(|denied| Failure::of(service, AwsError::forbidden("AccessDenied", denied.message(""))))?;
-            }
-        }
-        self.services.call(service, region, operation, input).await.map_err(|error| Failure::of(service, error))
+        let result = match self.access_key {
+            Some(key) => self.services.call_as(key, service, region, operation, input).await,
+            None => self.services.call(service, region, operation, input).await,
+        };
+        result.map_err(|error| Failure::of(service, error))
     }
 
     /// Calls a service that assumes a role, with retries while a new role propagates.
@@ -287,42 +270,37 @@ impl HandlerContext<'_> {
             .map_err(|cause| Failure::of_s3(S3Error::new(400, "InvalidBucketName", cause.to_string())))?;
         let (parts, ()) = request.into_parts();
         let target = Target::read(&parts).map_err(Failure::of_s3)?;
-        self.struck("s3", &target.operation, parts.uri.path()).await?;
+        self.inject_faults("s3", target.operation.info.name, parts.uri.path()).await?;
         Ok((target, parts))
     }
 
     async fn call_s3_once(&self, method: Method, bucket: &str, query: &str, body: String) -> Result<String, Failure> {
         let (target, parts) = self.s3_request(method, bucket, query).await?;
-        let authorizer = self.authorizer(&target, &parts)?;
         let key = self.access_key.unwrap_or_default();
         let holder = self.services.access().and_then(|access| access.holder(key));
-        let call = s3::Call {
-            target,
-            parts,
-            body: Incoming::Plain(Body::from(body)),
-            payload: Payload::Unsigned,
-            region: self.region.to_owned(),
-            principal: holder.map_or_else(|| ACCOUNT.to_owned(), |(caller, _)| caller.id()),
-            authorizer,
-            request_id: uuid::Uuid::new_v4().to_string(),
+        let operation = target.operation.info;
+        let authorize = || {
+            let authorizer = self.authorizer(&target, &parts)?;
+            Ok(s3::Call {
+                target,
+                parts,
+                body: Incoming::Plain(Body::from(body)),
+                payload: Payload::Unsigned,
+                region: self.region.to_owned(),
+                principal: holder.map_or_else(|| ACCOUNT.to_owned(), |(caller, _)| caller.id()),
+                authorizer,
+                request_id: uuid::Uuid::new_v4().to_string(),
+            })
         };
-        self.s3.call(call).await.map_err(Failure::of_s3)
+        let result = self.services.perform("s3", &operation, authorize, |call| self.s3.call(call)).await;
+        result.map_err(Failure::of_s3)
     }
 
-    fn authorizer(&self, target: &Target, parts: &Parts) -> Result<Authorizer, Failure> {
-        let access = self
-            .services
-            .access()
-            .ok_or_else(|| Failure::of("s3", AwsError::internal("the access control is not set")))?;
-        let mut context = self.context("s3", self.region);
-        if context.access_key.is_none() {
-            context.access_key = Some(access.root_key().to_owned());
-        }
-        let authorizer = Authorizer::new(access.clone(), context, self.s3.policy(&target.bucket));
-        for need in s3::permissions::of_s3(target, parts) {
-            authorizer.check(&need).map_err(Failure::of_s3)?;
-        }
-        Ok(authorizer)
+    fn authorizer(&self, target: &Target, parts: &Parts) -> S3Result<Authorizer> {
+        let access = self.services.access().ok_or_else(|| AwsError::internal("the access control is not set"))?;
+        let mut context = RequestContext::new_with_account("s3", self.region, ACCOUNT);
+        context.access_key = Some(self.access_key.unwrap_or_else(|| access.root_key()).to_owned());
+        self.s3.authorize(access, context, target, parts)
     }
 
     /// Sets a bucket's tags, including system tags.
@@ -338,9 +316,8 @@ impl HandlerContext<'_> {
 
     async fn tag_bucket_once(&self, bucket: &str, tags: &BTreeMap<String, String>) -> Result<(), Failure> {
         let (target, parts) = self.s3_request(Method::PUT, bucket, "?tagging").await?;
-        if !tags.is_empty() {
-            self.authorizer(&target, &parts)?;
-        }
-        self.s3.tag_bucket(bucket, tags).map_err(Failure::of_s3)
+        let authorize = || if tags.is_empty() { Ok(()) } else { self.authorizer(&target, &parts).map(drop) };
+        let serve = |()| std::future::ready(self.s3.tag_bucket(bucket, tags));
+        self.services.perform("s3", &target.operation.info, authorize, serve).await.map_err(Failure::of_s3)
     }
 }

@@ -8,7 +8,7 @@ use super::{Created, HandlerContext, HandlerError, Stop, resource_type};
 use crate::authz::access_control::{AccessControl, RootKeys};
 use crate::behaviour::Behaviour;
 use crate::codebuild::{BuildHost, CodeBuildService};
-use crate::ecr::EcrService;
+use crate::ecr::Ecr;
 use crate::iam::Iam;
 use crate::lambda::LambdaService;
 use crate::logs::Logs;
@@ -30,20 +30,15 @@ impl TestBench {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let endpoint = "http://127.0.0.1:9".to_owned();
-        let services = Arc::new(ServiceRegistry::new(endpoint, dir.path().to_owned(), Behaviour::default()).unwrap());
+        let services =
+            Arc::new(ServiceRegistry::new(endpoint, dir.path().to_owned(), Behaviour::default(), Vec::new()).unwrap());
         let s3 = Arc::new(S3::open(services.clone()).unwrap());
         let iam = Arc::new(Iam::new(services.clone()));
-        let access = AccessControl::new(
-            RootKeys::generate(),
-            iam.store(),
-            services.sessions().clone(),
-            true,
-            crate::required_permissions::of_call,
-        );
+        let access = AccessControl::new(RootKeys::generate(), iam.store(), services.sessions().clone(), true);
         services.set_access(Arc::new(access));
         services.register(iam).unwrap();
         services.register(Arc::new(Logs::new(&services).unwrap())).unwrap();
-        let ecr = Arc::new(EcrService::new(services.clone()));
+        let ecr = Arc::new(Ecr::new(services.clone()));
         services.register(ecr.clone()).unwrap();
         let host = BuildHost { program: "/nonexistent".into(), function: || &[] };
         services.register(Arc::new(CodeBuildService::new(services.clone(), host))).unwrap();

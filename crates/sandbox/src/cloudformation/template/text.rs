@@ -1,19 +1,12 @@
 //! Parses a template: JSON, or YAML with short forms of functions, which are expanded.
-//!
-//! Builds the document from parser events with an explicit stack: deep nesting and expanding aliases are rejected before
-//! they exhaust stack or memory.
-
-use std::collections::HashMap;
 
 use serde_json::{Map, Number, Value};
-use yaml_rust2::parser::{Event, Parser, Tag};
-use yaml_rust2::scanner::{Marker, TScalarStyle};
+use yaml_rust2::parser::Tag;
 
 use super::TemplateError;
+use crate::yaml::{self, Position, YamlContent, YamlLimits, YamlNode};
 
-/// The maximum nesting depth and number of values of a document.
-const MAX_DEPTH: usize = 100;
-const MAX_VALUES: usize = 200_000;
+const LIMITS: YamlLimits = YamlLimits { depth: 100, nodes: 200_000 };
 
 /// The functions with a short form; `Ref` and `Condition` have one without `Fn::`.
 const SHORT_FORMS: [&str; 20] = [
@@ -51,40 +44,36 @@ pub(super) fn read(text: &str) -> Result<Value, TemplateError> {
 }
 
 fn yaml(text: &str) -> Result<Value, TemplateError> {
-    let mut parser = Parser::new_from_str(text);
-    let mut builder = DocumentBuilder::default();
-    loop {
-        let (event, position) = parser.next_token().map_err(|error| malformed(*error.marker()))?;
-        match event {
-            Event::StreamEnd | Event::DocumentEnd => return Ok(builder.root.unwrap_or(Value::Null)),
-            Event::Scalar(text, style, anchor, tag) => {
-                let value = match &tag {
-                    // Keys are not converted: a condition may have the name `Yes`.
-                    _ if builder.expects_key() => Value::String(text),
-                    Some(tag) if tag.handle == "tag:yaml.org,2002:" && tag.suffix != "str" => plain(text),
-                    None if style == TScalarStyle::Plain => plain(text),
-                    _ => Value::String(text),
-                };
-                builder.put(value, tag.as_ref(), anchor, position)?;
-            }
-            Event::Alias(anchor) => {
-                let value = builder.anchors.get(&anchor).cloned().ok_or_else(|| malformed(position))?;
-                builder.put(value, None, 0, position)?;
-            }
-            Event::SequenceStart(anchor, tag) => builder.open(Value::Array(Vec::new()), anchor, tag, position)?,
-            Event::MappingStart(anchor, tag) => builder.open(Value::Object(Map::new()), anchor, tag, position)?,
-            Event::SequenceEnd | Event::MappingEnd => builder.close(position)?,
-            Event::Nothing | Event::StreamStart | Event::DocumentStart => {}
+    let document = yaml::read(text, LIMITS).map_err(|error| malformed(error.at))?;
+    document.map_or(Ok(Value::Null), value)
+}
+
+/// Converts a node, with its short form expanded.
+fn value(node: YamlNode) -> Result<Value, TemplateError> {
+    let YamlNode { at, tag, content } = node;
+    let core = tag.as_ref().filter(|tag| tag.handle == "tag:yaml.org,2002:");
+    let value = match (content, core) {
+        (YamlContent::Null, _) => Value::Null,
+        (YamlContent::Plain(text) | YamlContent::Quoted(text), Some(tag)) if tag.suffix != "str" => plain(text),
+        (YamlContent::Plain(text), None) if tag.is_none() => plain(text),
+        (YamlContent::Plain(text) | YamlContent::Quoted(text), _) => Value::String(text),
+        (YamlContent::List(items), _) => items.into_iter().map(value).collect::<Result<_, _>>()?,
+        (YamlContent::Map(entries), _) => {
+            let entry = |(key, item): (YamlNode, YamlNode)| {
+                let name = key.text().ok_or_else(|| malformed(key.at))?.to_owned();
+                Ok((name, value(item)?))
+            };
+            Value::Object(entries.into_iter().map(entry).collect::<Result<_, TemplateError>>()?)
         }
+    };
+    match tag {
+        Some(tag) if tag.handle != "tag:yaml.org,2002:" => expand_short_form(value, &tag, at),
+        _ => Ok(value),
     }
 }
 
-fn malformed(position: Marker) -> TemplateError {
-    TemplateError(format!(
-        "Template format error: YAML not well-formed. (line {}, column {})",
-        position.line(),
-        position.col() + 1
-    ))
+fn malformed(at: Position) -> TemplateError {
+    TemplateError(format!("Template format error: YAML not well-formed. (line {}, column {})", at.line, at.column))
 }
 
 /// Converts an unquoted scalar. Dates stay strings, and so do numbers that would be formatted otherwise, to keep the leading
@@ -105,10 +94,7 @@ fn plain(text: String) -> Value {
 }
 
 /// Expands a short form.
-fn expand_short_form(value: Value, tag: Option<&Tag>, position: Marker) -> Result<Value, TemplateError> {
-    let Some(tag) = tag.filter(|tag| tag.handle != "tag:yaml.org,2002:") else {
-        return Ok(value);
-    };
+fn expand_short_form(value: Value, tag: &Tag, at: Position) -> Result<Value, TemplateError> {
     let name = tag.suffix.trim_start_matches('!');
     let (name, value) = match name {
         "Ref" | "Condition" => (name.to_owned(), value),
@@ -120,88 +106,7 @@ fn expand_short_form(value: Value, tag: Option<&Tag>, position: Marker) -> Resul
             _ => ("Fn::GetAtt".to_owned(), value),
         },
         _ if SHORT_FORMS.contains(&name) => (format!("Fn::{name}"), value),
-        _ => return Err(malformed(position)),
+        _ => return Err(malformed(at)),
     };
     Ok(Value::Object(Map::from_iter([(name, value)])))
-}
-
-#[derive(Default)]
-struct DocumentBuilder {
-    root: Option<Value>,
-    open: Vec<OpenCollection>,
-    anchors: HashMap<usize, Value>,
-    values: usize,
-}
-
-/// A list or mapping that is still being read.
-struct OpenCollection {
-    value: Value,
-    anchor: usize,
-    tag: Option<Tag>,
-    /// The key of the next value.
-    key: Option<String>,
-}
-
-impl DocumentBuilder {
-    fn open(&mut self, value: Value, anchor: usize, tag: Option<Tag>, position: Marker) -> Result<(), TemplateError> {
-        if self.open.len() >= MAX_DEPTH {
-            return Err(malformed(position));
-        }
-        self.open.push(OpenCollection { value, anchor, tag, key: None });
-        Ok(())
-    }
-
-    fn expects_key(&self) -> bool {
-        matches!(self.open.last(), Some(OpenCollection { value: Value::Object(_), key: None, .. }))
-    }
-
-    fn close(&mut self, position: Marker) -> Result<(), TemplateError> {
-        match self.open.pop() {
-            Some(open) => self.put(open.value, open.tag.as_ref(), open.anchor, position),
-            None => Ok(()),
-        }
-    }
-
-    fn put(&mut self, value: Value, tag: Option<&Tag>, anchor: usize, position: Marker) -> Result<(), TemplateError> {
-        // An alias counts with all values that it expands to.
-        self.values += size(&value);
-        if self.values > MAX_VALUES {
-            return Err(malformed(position));
-        }
-        if self.expects_key() {
-            let key = match value {
-                Value::String(text) => text,
-                Value::Bool(_) | Value::Number(_) => value.to_string(),
-                Value::Null | Value::Array(_) | Value::Object(_) => return Err(malformed(position)),
-            };
-            if let Some(open) = self.open.last_mut() {
-                open.key = Some(key);
-            }
-            return Ok(());
-        }
-        let value = expand_short_form(value, tag, position)?;
-        if anchor > 0 {
-            self.anchors.insert(anchor, value.clone());
-        }
-        let Some(open) = self.open.last_mut() else {
-            self.root = Some(value);
-            return Ok(());
-        };
-        match (&mut open.value, open.key.take()) {
-            (Value::Array(items), _) => items.push(value),
-            (Value::Object(entries), Some(key)) => {
-                entries.insert(key, value);
-            }
-            _ => return Err(malformed(position)),
-        }
-        Ok(())
-    }
-}
-
-fn size(value: &Value) -> usize {
-    1 + match value {
-        Value::Array(items) => items.iter().map(size).sum(),
-        Value::Object(entries) => entries.values().map(size).sum::<usize>(),
-        _ => 0,
-    }
 }

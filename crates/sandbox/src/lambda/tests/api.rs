@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::harness::{ACCOUNT, BROKEN, Harness, IMAGE, REGION, creation, until};
+use crate::operation::AnyService;
 use crate::service_registry::FunctionInvoker;
-use awsim_core::ServiceHandler;
 
 const ARN: &str = "arn:aws:lambda:eu-central-1:000000000000:function:thumb";
 
@@ -140,7 +140,7 @@ async fn tags_and_permissions_are_added_and_removed() {
     let mut ctx = awsim_core::RequestContext::new_with_account("lambda", REGION, ACCOUNT);
     ctx.uri = format!("/2017-03-31/tags/{ARN}?tagKeys=a&tagKeys=b");
     let input = json!({ "Resource": ARN, "tagKeys": "a" });
-    harness.service.handle("UntagResource", input, &ctx).await.unwrap();
+    harness.service.handle("UntagResource", &input, &ctx).await.unwrap();
     let tags = harness.call("ListTags", json!({ "Resource": ARN })).await.unwrap();
     assert_eq!(tags, json!({ "Tags": { "c": "3", "d": "4" } }));
 

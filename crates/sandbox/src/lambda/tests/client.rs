@@ -1,4 +1,6 @@
-//! Tests with the AWS SDK's client over HTTP, through awsim's gateway.
+//! Tests with the AWS SDK's client over HTTP.
+
+use std::sync::Arc;
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::client::Waiters;
@@ -6,32 +8,44 @@ use aws_sdk_lambda::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_lambda::error::ProvideErrorMetadata;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, FunctionCode, InvocationType, LogType, PackageType};
-use awsim_core::{AppState, ServiceHandler, gateway};
+use awsim_core::RequestContext;
+use awsim_core::protocol::{ParsedRequest, parse_request, serialize_error, serialize_response};
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::response::IntoResponse;
 use base64::Engine as _;
 use http::{HeaderMap, Method, Uri};
 
-use super::harness::{Harness, IMAGE, REGION, ROLE, TEST_TIMEOUT};
+use super::harness::{ACCOUNT, Harness, IMAGE, REGION, ROLE, TEST_TIMEOUT};
+use crate::lambda::LambdaService;
+use crate::operation::{AnyService, Service};
 
-async fn wrap_and_forward(
-    State(state): State<AppState>,
+async fn respond(
+    State(service): State<Arc<LambdaService>>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> axum::response::Response {
+    let protocol = LambdaService::PROTOCOL;
     let body = crate::lambda::wrap_payload(&uri, &headers, &body).unwrap_or(body);
-    gateway::handle_request(State(state), method, uri, headers, body).await
+    let mut context = RequestContext::new_with_account(LambdaService::NAME, REGION, ACCOUNT);
+    context.uri = uri.to_string();
+    let result = match parse_request(protocol, &method, &uri, &headers, &body, &service.routes()) {
+        Ok(ParsedRequest { operation, input }) => {
+            let result = service.handle(&operation, &input, &context).await;
+            result.map(|value| serialize_response(protocol, &operation, &value, &context.request_id))
+        }
+        Err(error) => Err(error),
+    };
+    result.unwrap_or_else(|error| serialize_error(protocol, &error, &context.request_id)).into_response()
 }
 
 async fn client(harness: &Harness) -> (Client, tokio::task::JoinHandle<()>) {
-    let mut state = AppState::new(REGION.to_owned(), super::harness::ACCOUNT.to_owned());
-    state.register(harness.service.clone(), harness.service.routes());
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let limit = axum::extract::DefaultBodyLimit::max(16 << 20);
-    let router = axum::Router::new().fallback(wrap_and_forward).layer(limit).with_state(state);
+    let router = axum::Router::new().fallback(respond).layer(limit).with_state(harness.service.clone());
     let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     let config = aws_sdk_lambda::Config::builder()
         .behavior_version(BehaviorVersion::latest())

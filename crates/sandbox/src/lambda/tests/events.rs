@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use awsim_core::ServiceHandler;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -12,6 +11,7 @@ use crate::lambda::names::FunctionId;
 use crate::lambda::pool::PoolLimits;
 use crate::lambda::queue::QueuedEvent;
 use crate::latency::Pace;
+use crate::operation::Service;
 use thumbctl_sandbox_protocol::Latency;
 
 const LIMITS: PoolLimits = PoolLimits { processes: 4, idle: Duration::from_secs(300) };

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use awsim_core::{AwsError, RequestContext, ServiceHandler};
+use awsim_core::{AwsError, RequestContext};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ use crate::lambda::LambdaService;
 use crate::lambda::internal_caller::{InternalCaller, SourceError, SourceImage, SourceLayer};
 use crate::lambda::pool::PoolLimits;
 use crate::latency::{Latencies, Pace};
+use crate::operation::{AnyService, Service};
 use crate::storage::blobs::{Blob, Blobs};
 use crate::sync::lock;
 
@@ -258,7 +259,7 @@ pub(super) fn creation(name: &str, extra: Value) -> Value {
 
 pub(super) async fn call(service: &LambdaService, operation: &str, input: Value) -> Result<Value, AwsError> {
     let ctx = RequestContext::new_with_account("lambda", REGION, ACCOUNT);
-    service.handle(operation, input, &ctx).await
+    service.handle(operation, &input, &ctx).await
 }
 
 /// Waits for a condition; panics with its description after the timeout.

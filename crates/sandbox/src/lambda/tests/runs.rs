@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::harness::{Harness, is_alive, until};
 use crate::lambda::pool::PoolLimits;
+use crate::operation::Service;
 use crate::service_registry::FunctionInvoker;
-use awsim_core::ServiceHandler;
 
 #[tokio::test]
 async fn warm_process_is_reused_after_cold_start() {

@@ -37,7 +37,7 @@ proptest! {
             (format!("/{}", escaped(&key)), format!("{bucket}.localhost:4566")),
         ] {
             let target = Target::read(&parts(method, &uri, &host).expect("a request")).expect("a target");
-            prop_assert_eq!((&target.bucket, &target.key, target.operation.as_str()), (&bucket, &key, operation));
+            prop_assert_eq!((&target.bucket, &target.key, target.operation.info.name), (&bucket, &key, operation));
         }
     }
 
@@ -47,9 +47,8 @@ proptest! {
         path in "(/|%[0-9a-fA-F]{2}|[a-z.]|\u{e9}){0,30}",
         names in vec(
             prop_oneof![
-                prop::sample::select(SETTINGS).prop_map(|(query, _)| query.to_owned()),
+                prop::sample::select(operations::queries()).prop_map(str::to_owned),
                 prop::sample::select(UNSUPPORTED).prop_map(|(query, _)| query.to_owned()),
-                prop::sample::select(&["uploads", "uploadId", "list-type", "versions", "delete", "location"][..]).prop_map(str::to_owned),
                 "[a-z%=+-]{0,8}",
             ],
             0..4,
@@ -59,7 +58,7 @@ proptest! {
         let uri = format!("/{path}?{}", names.join("&"));
         let Some(parts) = parts(method, &uri, &host) else { return Ok(()) };
         match Target::read(&parts) {
-            Ok(target) => prop_assert!(!target.operation.is_empty()),
+            Ok(target) => prop_assert!(!target.operation.info.name.is_empty()),
             Err(error) => {
                 prop_assert!(error.status.is_client_error() || error.status == 501, "{error:?}");
                 prop_assert!(!error.code.is_empty());

@@ -1,29 +1,32 @@
 //! Property tests of the routes.
 
 use awsim_core::Protocol;
-use awsim_core::protocol::{ParsedRequest, parse_request};
-use http::Method;
+use awsim_core::protocol::{ParsedRequest, RouteDefinition, parse_request};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use proptest::prelude::*;
 
 use super::*;
+use crate::lambda::unsupported_routes;
+use crate::operation::routes;
 
 fn parsed(method: &str, path: &str) -> Result<ParsedRequest, AwsError> {
     let method = Method::from_bytes(method.as_bytes()).expect("a method");
     let uri: Uri = path.parse().expect("a path");
-    parse_request(Protocol::RestJson1, &method, &uri, &HeaderMap::new(), &Bytes::new(), &routes())
+    parse_request(Protocol::RestJson1, &method, &uri, &HeaderMap::new(), &Bytes::new(), &routes::<LambdaService>())
 }
 
 proptest! {
     #[test]
     fn every_route_is_found_with_its_parameters(
-        route in prop::sample::select(ROUTES),
+        route in prop::sample::select(routes::<LambdaService>()),
         value in "[a-zA-Z0-9:$_/ %?#+-]{1,60}",
     ) {
-        let (method, pattern, operation) = route;
+        let RouteDefinition { method, path_pattern, operation, .. } = route;
         let escaped = utf8_percent_encode(&value, NON_ALPHANUMERIC).to_string();
         let (mut path, mut names) = (String::new(), Vec::new());
-        for segment in pattern.split('/').skip(1) {
+        for segment in path_pattern.split('/').skip(1) {
             path.push('/');
             match segment.strip_prefix('{').and_then(|segment| segment.strip_suffix('}')) {
                 Some(name) => {
@@ -55,7 +58,7 @@ proptest! {
 
 #[test]
 fn unsupported_routes_are_recognised() {
-    for (method, pattern, operation) in super::super::unsupported_routes::ROUTES {
+    for (method, pattern, operation) in unsupported_routes::ROUTES {
         // No supported route may shadow it.
         let request = parsed(method, &pattern.replace(['{', '}'], "")).expect("a route");
         assert_eq!(request.operation, *operation, "{method} {pattern}");

@@ -1,45 +1,66 @@
-//! A YAML reader that keeps the line of every node, for error messages.
+//! The YAML reader of buildspecs and templates, which keeps the position of every node for error messages.
 //!
 //! Built from the parser's events with an explicit stack, so that deep nesting and alias bombs are refused without
 //! using stack or memory.
 
 use std::collections::HashMap;
 
-use yaml_rust2::parser::{Event, Parser};
+use yaml_rust2::parser::{Event, Parser, Tag};
 use yaml_rust2::scanner::{Marker, ScanError, TScalarStyle};
 
-/// The limits of a document's depth and size, far above any buildspec's.
-const MAX_DEPTH: usize = 64;
-const MAX_NODES: usize = 100_000;
+/// The limits of a document, far above any real one's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct YamlLimits {
+    pub depth: usize,
+    pub nodes: usize,
+}
 
 /// A node of a document.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct YamlNode {
-    /// The line of its start, from 1.
-    pub(super) line: usize,
-    pub(super) content: YamlContent,
+#[derive(Debug, Clone)]
+pub(crate) struct YamlNode {
+    pub at: Position,
+    /// The explicit tag, such as `!Ref`.
+    pub tag: Option<Tag>,
+    pub content: YamlContent,
+}
+
+/// A position in a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Position {
+    /// From 1.
+    pub line: usize,
+    /// From 1.
+    pub column: usize,
+}
+
+impl From<Marker> for Position {
+    fn from(marker: Marker) -> Self {
+        Self { line: marker.line(), column: marker.col() + 1 }
+    }
 }
 
 /// The content of a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum YamlContent {
+#[derive(Debug, Clone)]
+pub(crate) enum YamlContent {
     Null,
-    /// A string, number or boolean, as written.
-    Scalar(String),
+    /// An unquoted string, number or boolean, as written.
+    Plain(String),
+    /// A quoted string.
+    Quoted(String),
     List(Vec<YamlNode>),
     Map(Vec<(YamlNode, YamlNode)>),
 }
 
 /// A YAML syntax error.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SyntaxError {
-    pub(super) message: String,
-    pub(super) line: usize,
+pub(crate) struct SyntaxError {
+    pub message: String,
+    pub at: Position,
 }
 
 impl SyntaxError {
     fn new(at: Marker, message: &str) -> Self {
-        Self { message: message.to_owned(), line: at.line() }
+        Self { message: message.to_owned(), at: at.into() }
     }
 }
 
@@ -48,13 +69,13 @@ impl From<ScanError> for SyntaxError {
         // CodeBuild reports only what was found, not the context.
         let info = error.info();
         let found = info.strip_prefix("while ").and_then(|info| info.split_once(", "));
-        Self { message: found.map_or(info, |(_, found)| found).to_owned(), line: error.marker().line() }
+        Self { message: found.map_or(info, |(_, found)| found).to_owned(), at: (*error.marker()).into() }
     }
 }
 
 impl YamlNode {
     /// The value of a key, if this is a mapping with that key.
-    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         let YamlContent::Map(entries) = &self.content else {
             return None;
         };
@@ -62,18 +83,18 @@ impl YamlNode {
     }
 
     /// The text of a scalar.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match &self.content {
-            YamlContent::Scalar(text) => Some(text),
+            YamlContent::Plain(text) | YamlContent::Quoted(text) => Some(text),
             _ => None,
         }
     }
 
     /// Whether the node is null or an empty list or mapping.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         match &self.content {
             YamlContent::Null => true,
-            YamlContent::Scalar(_) => false,
+            YamlContent::Plain(_) | YamlContent::Quoted(_) => false,
             YamlContent::List(items) => items.is_empty(),
             YamlContent::Map(entries) => entries.is_empty(),
         }
@@ -81,7 +102,7 @@ impl YamlNode {
 
     fn size(&self) -> usize {
         1 + match &self.content {
-            YamlContent::Null | YamlContent::Scalar(_) => 0,
+            YamlContent::Null | YamlContent::Plain(_) | YamlContent::Quoted(_) => 0,
             YamlContent::List(items) => items.iter().map(Self::size).sum(),
             YamlContent::Map(entries) => entries.iter().map(|(key, value)| key.size() + value.size()).sum::<usize>(),
         }
@@ -89,36 +110,37 @@ impl YamlNode {
 }
 
 /// Reads the first document of a text; `None` if it has none.
-pub(super) fn read(text: &str) -> Result<Option<YamlNode>, SyntaxError> {
+pub(crate) fn read(text: &str, limits: YamlLimits) -> Result<Option<YamlNode>, SyntaxError> {
     let mut parser = Parser::new_from_str(text);
-    let mut reader = YamlReader::default();
+    let mut reader = YamlReader { limits, root: None, open: Vec::new(), anchors: HashMap::new(), nodes: 0 };
     loop {
         let (event, at) = parser.next_token()?;
         match event {
             Event::StreamEnd | Event::DocumentEnd => return Ok(reader.root),
-            Event::Scalar(value, style, anchor, _) => {
-                let plain = style == TScalarStyle::Plain;
+            Event::Scalar(value, style, anchor, tag) => {
                 let content = match value.as_str() {
-                    "" | "~" | "null" | "Null" | "NULL" if plain => YamlContent::Null,
-                    _ => YamlContent::Scalar(value),
+                    _ if style != TScalarStyle::Plain => YamlContent::Quoted(value),
+                    // Keys are not converted.
+                    "" | "~" | "null" | "Null" | "NULL" if tag.is_none() && !reader.expects_key() => YamlContent::Null,
+                    _ => YamlContent::Plain(value),
                 };
-                reader.put(YamlNode { line: at.line(), content }, anchor, at)?;
+                reader.put(YamlNode { at: at.into(), tag, content }, anchor, at)?;
             }
             Event::Alias(anchor) => {
                 let node = reader.anchors.get(&anchor).cloned();
                 let node = node.ok_or_else(|| SyntaxError::new(at, "an alias refers to a node that contains it"))?;
                 reader.put(node, 0, at)?;
             }
-            Event::SequenceStart(anchor, _) => reader.open(YamlContent::List(Vec::new()), anchor, at)?,
-            Event::MappingStart(anchor, _) => reader.open(YamlContent::Map(Vec::new()), anchor, at)?,
+            Event::SequenceStart(anchor, tag) => reader.open(YamlContent::List(Vec::new()), anchor, tag, at)?,
+            Event::MappingStart(anchor, tag) => reader.open(YamlContent::Map(Vec::new()), anchor, tag, at)?,
             Event::SequenceEnd | Event::MappingEnd => reader.close(at)?,
             Event::Nothing | Event::StreamStart | Event::DocumentStart => {}
         }
     }
 }
 
-#[derive(Default)]
 struct YamlReader {
+    limits: YamlLimits,
     root: Option<YamlNode>,
     open: Vec<OpenCollection>,
     anchors: HashMap<usize, YamlNode>,
@@ -134,11 +156,15 @@ struct OpenCollection {
 }
 
 impl YamlReader {
-    fn open(&mut self, content: YamlContent, anchor: usize, at: Marker) -> Result<(), SyntaxError> {
-        if self.open.len() >= MAX_DEPTH {
+    fn expects_key(&self) -> bool {
+        self.open.last().is_some_and(|open| open.key.is_none() && matches!(open.node.content, YamlContent::Map(_)))
+    }
+
+    fn open(&mut self, content: YamlContent, anchor: usize, tag: Option<Tag>, at: Marker) -> Result<(), SyntaxError> {
+        if self.open.len() >= self.limits.depth {
             return Err(SyntaxError::new(at, "nested too deeply"));
         }
-        self.open.push(OpenCollection { node: YamlNode { line: at.line(), content }, anchor, key: None });
+        self.open.push(OpenCollection { node: YamlNode { at: at.into(), tag, content }, anchor, key: None });
         Ok(())
     }
 
@@ -152,7 +178,7 @@ impl YamlReader {
     fn put(&mut self, node: YamlNode, anchor: usize, at: Marker) -> Result<(), SyntaxError> {
         // An alias counts as all nodes it refers to.
         self.nodes += node.size();
-        if self.nodes > MAX_NODES {
+        if self.nodes > self.limits.nodes {
             return Err(SyntaxError::new(at, "too large"));
         }
         if anchor > 0 {
@@ -175,13 +201,19 @@ impl YamlReader {
 mod tests {
     use super::*;
 
+    const LIMITS: YamlLimits = YamlLimits { depth: 64, nodes: 100_000 };
+
+    fn read(text: &str) -> Result<Option<YamlNode>, SyntaxError> {
+        super::read(text, LIMITS)
+    }
+
     #[test]
     fn nodes_have_line_numbers() {
         let root = read("a: 1\nb:\n  - x\n  - y: z\n").unwrap().unwrap();
         let Some(YamlContent::List(items)) = root.get("b").map(|node| &node.content) else {
             panic!("{root:?}");
         };
-        assert_eq!((items[0].line, items[1].line), (3, 4));
+        assert_eq!((items[0].at.line, items[1].at.line), (3, 4));
         assert_eq!(root.get("a").and_then(YamlNode::text), Some("1"));
     }
 
