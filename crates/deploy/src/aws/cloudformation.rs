@@ -63,6 +63,7 @@ impl StackStatus {
     /// Returns whether an operation on it is in progress.
     pub fn is_in_progress(&self) -> bool {
         // Rule: REVIEW_IN_PROGRESS waits for an execution: only the stack's name exists.
+        // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
         self.0.ends_with("_IN_PROGRESS") && !self.is_in_review()
     }
 
@@ -98,6 +99,7 @@ impl StackStatus {
 
     /// Returns whether it can only be deleted.
     // Rule: a stack that failed to create cannot be updated, only deleted.
+    // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
     pub fn must_be_deleted(&self) -> bool {
         matches!(self.0.as_str(), "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "DELETE_FAILED")
             || self.is_in_review()
@@ -145,6 +147,7 @@ pub async fn list_stacks(client: &Client, prefix: &str) -> Result<Vec<Tagged>, A
 
 /// Starts a stack's deletion, without waiting for its end. A missing stack counts as deleted.
 // Rule: DeleteStack succeeds for a missing stack, so its existence is checked first.
+// https://github.com/aws/aws-cli/issues/3569
 pub async fn delete_stack(client: &Client, name: &str) -> Result<Deleted, AwsError> {
     let Some(found) = stack(client, name).await? else { return Ok(Deleted::AlreadyGone) };
     if found.status.is_deleted() {
@@ -175,6 +178,7 @@ fn from_sdk(stack: aws_sdk_cloudformation::types::Stack) -> Option<Stack> {
 }
 
 /// Rule: for a missing stack the error is `ValidationError`, which differs from an invalid parameter only by its text.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html>.
 fn none_if_missing<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
     match answer {
         Ok(found) => Ok(Some(found)),

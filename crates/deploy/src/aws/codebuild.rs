@@ -104,6 +104,7 @@ pub fn build_environment(region: &str, account: &str, repository: &str, image_ta
         ("IMAGE_REPO_NAME", repository),
         ("IMAGE_TAG", image_tag),
         // Rule: Lambda rejects an image index, which attestations would create; for sources that do not disable them.
+        // https://repost.aws/questions/QUIZjd2sL_TtCuoqtg5Q30LA/does-lambda-not-support-multi-architecture-container-images-manifests
         ("BUILDX_NO_DEFAULT_ATTESTATIONS", "1"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -167,6 +168,7 @@ fn sdk_environment(spec: &ProjectSpec<'_>) -> Result<ProjectEnvironment, AwsErro
         .image_pull_credentials_type(ImagePullCredentialsType::Codebuild)
         .compute_type(ComputeType::from(spec.compute_type))
         // Rule: docker inside a build needs privileged mode.
+        // https://docs.aws.amazon.com/codebuild/latest/APIReference/API_ProjectEnvironment.html
         .privileged_mode(true)
         .set_environment_variables(Some(variables))
         .build()
@@ -253,6 +255,7 @@ pub struct Phase {
 /// Starts a build of a project and returns its id.
 // Rule: for five minutes the same token means the same build. Without one, a repeated call (the SDK's retry after a
 // lost response) starts a second build.
+// https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html
 pub async fn start_build(client: &Client, project: &str, token: &str) -> Result<String, AwsError> {
     const OPERATION: CodeBuildOperation = CodeBuildOperation::StartBuild;
     client
@@ -311,6 +314,7 @@ fn context(context: aws_sdk_codebuild::types::PhaseContext) -> Option<String> {
 
 /// Returns the log stream of a build.
 // Rule: it is the part of the build's id after the colon.
+// https://docs.aws.amazon.com/AWSJavaScriptSDK/latest/AWS/CodeBuild.html#batchGetBuilds-property
 pub fn log_stream(build_id: &str) -> &str {
     build_id.split_once(':').map_or(build_id, |(_, uuid)| uuid)
 }
@@ -346,6 +350,7 @@ pub async fn builds_of(client: &Client, project: &str) -> Result<Option<Vec<Stri
 /// Deletes a project and its builds. [`ErrorKind::Conflict`] while a build is running: stop it, or wait for its end.
 // Rule: deleting a project leaves its builds, which cannot be listed any more: they are deleted first, 100 at a time.
 // DeleteProject succeeds for a missing project; listing its builds does not.
+// https://docs.aws.amazon.com/codebuild/latest/APIReference/API_DeleteProject.html
 pub async fn delete_project(client: &Client, name: &str) -> Result<Deleted, AwsError> {
     if builds_of(client, name).await?.is_none() {
         return Ok(Deleted::AlreadyGone);
@@ -365,6 +370,8 @@ pub async fn delete_builds(client: &Client, project: &str) -> Result<Deleted, Aw
             .await
             .map_err(failed(CodeBuildOperation::BatchDeleteBuilds))?;
         // Rule: a running build is not deleted, without an error. Without its project it could not be found again.
+        // AWS does not list the codes of
+        // https://docs.aws.amazon.com/codebuild/latest/APIReference/API_BuildNotDeleted.html
         let kept = answer.builds_not_deleted.unwrap_or_default();
         let code = |build: &aws_sdk_codebuild::types::BuildNotDeleted| build.status_code.clone().unwrap_or_default();
         if let Some(build) = kept.iter().find(|build| !code(build).contains("NOT_FOUND")) {

@@ -75,6 +75,7 @@ fn part(text: &str) -> String {
 }
 
 // Rule: CloudWatch's console encodes names twice, with dollars for the outer percent signs: `/` is `$252F`.
+// https://github.com/link2aws/link2aws.github.io/issues/29
 fn log_group(name: &str) -> String {
     part(&part(name)).replace('%', "$")
 }

@@ -139,6 +139,7 @@ pub async fn delete_image(client: &Client, repository: &str, tag: &str) -> Resul
         .await
         .map_err(failed(EcrOperation::BatchDeleteImage));
     // Rule: failed deletions are listed in a successful response.
+    // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchDeleteImage.html
     let Some(deleted) = error::optional(answer)? else { return Ok(Deleted::AlreadyGone) };
     let undeleted = deleted
         .failures()
@@ -156,6 +157,7 @@ pub async fn delete_image(client: &Client, repository: &str, tag: &str) -> Resul
 
 /// Deletes a repository with the images in it.
 // Rule: by force; without it, deleting a repository with images fails.
+// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DeleteRepository.html
 pub async fn delete_repository(client: &Client, name: &str) -> Result<Deleted, AwsError> {
     error::deleted(
         client

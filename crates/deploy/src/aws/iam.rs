@@ -181,6 +181,7 @@ pub async fn policy_document(client: &Client, arn: &str, version: &str) -> Resul
 }
 
 // Rule: IAM returns documents percent-encoded. Not every endpoint does; JSON begins with a brace, which it encodes.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetPolicyVersion.html
 fn read_document(text: &str) -> Result<serde_json::Value, serde_json::Error> {
     if text.trim_start().starts_with('{') {
         return serde_json::from_str(text);
@@ -212,6 +213,7 @@ pub async fn attached_policies(client: &Client, role: &str) -> Result<Option<Vec
 
 /// Deletes a role with its policies.
 // Rule: a role with policies cannot be deleted (DeleteConflict): managed ones are detached, inline ones deleted first.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html
 pub async fn delete_role(client: &Client, name: &str) -> Result<Deleted, AwsError> {
     let Some(attached) = attached_policies(client, name).await? else {
         return Ok(Deleted::AlreadyGone);
@@ -267,6 +269,7 @@ async fn inline_policies(client: &Client, role: &str) -> Result<Vec<String>, Aws
 
 /// Deletes a customer-managed policy, after detaching it from all roles and deleting its older versions.
 // Rule: an attached policy, or one with versions besides the default, cannot be deleted (DeleteConflict).
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeletePolicy.html
 pub async fn delete_policy(client: &Client, arn: &str) -> Result<Deleted, AwsError> {
     let Some(roles) = roles_with_policy(client, arn).await? else {
         return Ok(Deleted::AlreadyGone);
@@ -342,6 +345,7 @@ pub async fn list_roles(client: &Client, prefix: &str) -> Result<Vec<Tagged>, Aw
     let mut pages = Pages::new(SERVICE, "ListRoles");
     loop {
         // Rule: IAM's prefixes are paths; names have to be filtered here.
+        // https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html
         let page =
             client.list_roles().set_marker(pages.token()).send().await.map_err(failed(IamOperation::ListRoles))?;
         roles.extend(page.roles.into_iter().filter(|role| role.role_name.starts_with(prefix)));
@@ -352,6 +356,8 @@ pub async fn list_roles(client: &Client, prefix: &str) -> Result<Vec<Tagged>, Aw
     let mut found = Vec::with_capacity(roles.len());
     for role in roles {
         // Rule: IAM's listings omit tags. A role has at most 50: one page.
+        // https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html,
+        // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
         let answer = client
             .list_role_tags()
             .role_name(&role.role_name)

@@ -194,6 +194,7 @@ fn failure(code: Option<&str>, reason: Option<&str>) -> String {
 
 /// Waits until a function is active. A failed one ends the wait at once, with its reason.
 // Rule: a Pending function refuses Invoke and updates (ResourceConflictException); the notification comes after this.
+// https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
 pub async fn wait_active(
     client: &Client,
     name: &str,
@@ -222,6 +223,7 @@ pub async fn wait_active(
 
 /// Allows a bucket of an account to invoke a function. [`ErrorKind::AlreadyExists`] if the statement exists.
 // Rule: with the source's ARN and account: a bucket's ARN has no account, and a deleted bucket's name can be reused.
+// https://docs.aws.amazon.com/lambda/latest/api/API_AddPermission.html#lambda-AddPermission-request-SourceAccount
 pub async fn add_bucket_permission(
     client: &Client,
     function: &str,
@@ -264,6 +266,7 @@ pub async fn function_code(client: &Client, name: &str) -> Result<Option<Functio
             found.code.map(|code| (code.image_uri, code.resolved_image_uri)).unwrap_or_default();
         // Rule: a caller without the permission to list tags gets a response with an error inside; without
         // tags it has neither.
+        // https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html#lambda-GetFunction-response-TagsError
         let tags = found.tags_error.is_none().then(|| found.tags.unwrap_or_default().into_iter().collect());
         FunctionCode { image_uri, resolved_image_uri, tags }
     }))

@@ -129,6 +129,7 @@ pub async fn list_log_groups(client: &Client, prefix: &str) -> Result<Vec<Tagged
 }
 
 // Rule: a group has two ARNs. The one ending in `:*` is for policies, the other for tags.
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_LogGroup.html
 fn group_arn(plain: Option<String>, starred: Option<String>) -> String {
     let arn = plain.or(starred).unwrap_or_default();
     arn.strip_suffix(":*").map_or(arn.clone(), str::to_owned)

@@ -62,6 +62,7 @@ pub enum BucketPresence {
 pub async fn create_bucket(client: &Client, bucket: &str, region: &str) -> Result<(), AwsError> {
     // Rule: the location constraint is required outside us-east-1, and forbidden inside. There, creating an owned
     // bucket again succeeds.
+    // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
     let location = (region != "us-east-1").then(|| {
         CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::from(region)).build()
     });
@@ -130,6 +131,7 @@ pub async fn bucket_tags(client: &Client, bucket: &str) -> Result<Tags, AwsError
     match answer {
         Ok(found) => Ok(tags::from_pairs(found.tag_set.into_iter().map(|tag| (tag.key, tag.value)))),
         // Rule: for a bucket without tags, the response is an error.
+        // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketTagging.html
         Err(error) if error.has_code("NoSuchTagSet") => Ok(Tags::new()),
         Err(error) => Err(error),
     }
@@ -201,6 +203,7 @@ pub async fn clear_notification(client: &Client, bucket: &str) -> Result<Deleted
 }
 
 // Rule: a PUT replaces the whole configuration: nothing can be added or deleted separately.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketNotificationConfiguration.html
 async fn replace_notification(
     client: &Client,
     bucket: &str,
@@ -224,6 +227,8 @@ pub fn destination_not_validated(error: &AwsError) -> bool {
 
 /// Returns the caller's buckets of a region with a name prefix, with their tags.
 // Rule: S3 lists the buckets of all regions by default, and redirects calls about those of others.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html,
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/Redirects.html
 pub async fn list_buckets(client: &Client, prefix: &str, region: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut names = Vec::new();
     let mut pages = Pages::new(SERVICE, "ListBuckets");

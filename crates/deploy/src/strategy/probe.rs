@@ -64,6 +64,7 @@ pub(super) async fn presence(target: &DeployTarget, names: &Names, kind: Resourc
             found.is_some_and(|stack| !stack.status.is_deleted())
         }
         // Rule: CloudFormation lists no macros; one exists while its stack is complete.
+        // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Operations.html
         ResourceKind::Macro => {
             let stack = names.of(ResourceKind::MacroStack);
             let found = cloudformation::stack(&clients.cloudformation, &stack).await?;

@@ -38,6 +38,7 @@ impl StackEvent {
 
     /// Returns whether it is the cause of a failure, not a consequence of another one.
     // Rule: when one resource fails, those in progress fail too, with this reason.
+    // https://github.com/coreos/coreos-kubernetes/pull/454
     pub fn is_cause_of_failure(&self) -> bool {
         let reason = self.reason.as_deref().unwrap_or_default().to_lowercase();
         self.status.ends_with("_FAILED") && !self.is_of_stack() && !reason.contains("cancelled")
@@ -45,6 +46,7 @@ impl StackEvent {
 
     /// Converts a resource's failure to the error of CloudFormation's own call.
     // Rule: the reason has the error's class as HandlerErrorCode, and the service's own message before it.
+    // https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract-errors.html
     pub fn error(&self) -> AwsError {
         let reason = self.reason.as_deref().unwrap_or_default();
         let contains = |word: &str| reason.contains(word);
@@ -81,6 +83,7 @@ pub async fn newest_event(client: &Client, stack: &str) -> Result<Option<String>
         .await
         .map_err(failed(CloudFormationOperation::DescribeStackEvents))?;
     // Rule: CloudFormation lists the newest first.
+    // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackEvents.html
     Ok(page.stack_events.unwrap_or_default().into_iter().next().and_then(|event| event.event_id))
 }
 
@@ -91,6 +94,7 @@ pub async fn events_since(client: &Client, stack: &str, last: Option<&str>) -> R
     let mut found = Vec::new();
     let mut pages = Pages::new(SERVICE, "DescribeStackEvents");
     // Rule: CloudFormation lists the newest first; a known event ends the reading.
+    // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackEvents.html
     'pages: loop {
         let page = client
             .describe_stack_events()

@@ -48,6 +48,7 @@ impl LogTail {
     /// Returns the lines since the last read; empty if the stream does not exist yet.
     // Rule: a repeated forward token means caught up, not finished. After the writer's end, one more read is
     // needed. An empty page with a new token is not the end.
+    // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
     pub async fn next(&mut self) -> Result<Vec<LogEvent>, AwsError> {
         let mut lines = Vec::new();
         self.caught_up = false;
@@ -65,6 +66,7 @@ impl LogTail {
             let page = match answer {
                 Ok(page) => page,
                 // Rule: group and stream are absent at first.
+                // https://docs.aws.amazon.com/codebuild/latest/APIReference/API_LogsLocation.html
                 Err(error) if error.is_not_found() => {
                     self.caught_up = true;
                     return Ok(lines);
@@ -171,6 +173,7 @@ async fn events_since(
             }
         }));
         // Rule: pages may be empty and still have a next one.
+        // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
         if !pages.continue_with(page.next_token)? {
             break;
         }

@@ -101,6 +101,7 @@ pub async fn bucket_versioning(client: &Client, bucket: &str) -> Result<Option<S
 
 // Rule: a missing setting is an error, each with a code of its own; a missing bucket is
 // another, with the same status.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 fn unless_unset<T>(answer: Result<T, AwsError>, unset: &str) -> Result<Option<T>, AwsError> {
     match answer {
         Ok(found) => Ok(Some(found)),
@@ -124,6 +125,7 @@ pub async fn notification(client: &Client, bucket: &str) -> Result<Option<Vec<Ev
 fn rule(rule: LambdaFunctionConfiguration) -> EventRule {
     let filters = rule.filter.and_then(|filter| filter.key).and_then(|key| key.filter_rules).unwrap_or_default();
     // Rule: S3 returns `Prefix` where `prefix` was sent.
+    // https://github.com/aws/aws-sdk/issues/389
     let filter = |name: &FilterRuleName| {
         let of_name = |given: &FilterRuleName| given.as_str().eq_ignore_ascii_case(name.as_str());
         let found = filters.iter().find(|filter| filter.name.as_ref().is_some_and(of_name));

@@ -106,6 +106,7 @@ async fn delete_versions(
         }
         let first = keys.first().map(|first| hashes.hash_one((&first.key, &first.version_id)));
         // Rule: DeleteObjects takes 1,000 keys at most, and rejects an empty list.
+        // https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
         for chunk in keys.chunks(1000) {
             delete_keys(client, bucket, chunk.to_vec(), emptied, &mut undeleted).await?;
             progress(*emptied);
@@ -144,6 +145,7 @@ async fn delete_keys(
         .map_err(unbuildable(OPERATION.name()))?;
     let answer = client.delete_objects().bucket(bucket).delete(delete).send().await.map_err(failed(OPERATION))?;
     // Rule: the response is a success even if every key failed: each has its own error.
+    // https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
     let errors = answer.errors.unwrap_or_default();
     emptied.objects += requested.saturating_sub(errors.len() as u64);
     for error in errors {

@@ -168,6 +168,7 @@ impl SdkStrategy {
                 log_group: &log_group,
                 timeout_minutes: settings.timeout_minutes,
                 // Rule: a build may run for 36 hours, but wait for a machine only 8.
+                // https://docs.aws.amazon.com/codebuild/latest/APIReference/API_CreateProject.html
                 queued_timeout_minutes: settings.timeout_minutes.min(480),
                 tags: &tags,
             };
