@@ -113,6 +113,9 @@ impl From<&str> for StackStatus {
 }
 
 /// Returns a stack by its name or ARN; `None` if it does not exist. A deleted one is found by its ARN only.
+///
+/// # Errors
+/// When the call is denied; a missing stack is no error.
 pub async fn stack(client: &Client, name: &str) -> Result<Option<Stack>, AwsError> {
     let answer =
         client.describe_stacks().stack_name(name).send().await.map_err(failed(CloudFormationOperation::DescribeStacks));
@@ -121,6 +124,9 @@ pub async fn stack(client: &Client, name: &str) -> Result<Option<Stack>, AwsErro
 }
 
 /// Returns the stacks with a name prefix, with their tags.
+///
+/// # Errors
+/// When a page is denied, or the listing has no end ([`ErrorKind::Oversized`]).
 pub async fn list_stacks(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut found = Vec::new();
     let mut pages = Pages::new(SERVICE, "DescribeStacks");
@@ -146,6 +152,9 @@ pub async fn list_stacks(client: &Client, prefix: &str) -> Result<Vec<Tagged>, A
 }
 
 /// Starts a stack's deletion, without waiting for its end. A missing stack counts as deleted.
+///
+/// # Errors
+/// [`ErrorKind::Denied`], or [`ErrorKind::Invalid`] while the stack is rolled back or updated.
 // Rule: DeleteStack succeeds for a missing stack, so its existence is checked first.
 // https://github.com/aws/aws-cli/issues/3569
 pub async fn delete_stack(client: &Client, name: &str) -> Result<Deleted, AwsError> {

@@ -113,7 +113,9 @@ pub fn build_environment(region: &str, account: &str, repository: &str, image_ta
 
 /// Creates a project and returns its ARN.
 ///
-/// [`ErrorKind::RoleNotReady`] if the role is too new to be assumed: to be retried.
+/// # Errors
+/// [`ErrorKind::RoleNotReady`] if the role is too new to be assumed: to be retried. [`ErrorKind::AlreadyExists`] for a
+/// name in use.
 pub async fn create_project(client: &Client, spec: &ProjectSpec<'_>) -> Result<String, AwsError> {
     const OPERATION: CodeBuildOperation = CodeBuildOperation::CreateProject;
     let logs = CloudWatchLogsConfig::builder()
@@ -253,6 +255,9 @@ pub struct Phase {
 }
 
 /// Starts a build of a project and returns its id.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] without the project; [`ErrorKind::LimitExceeded`] for an account that may not build.
 // Rule: for five minutes the same token means the same build. Without one, a repeated call (the SDK's retry after a
 // lost response) starts a second build.
 // https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html
@@ -271,6 +276,9 @@ pub async fn start_build(client: &Client, project: &str, token: &str) -> Result<
 }
 
 /// Returns the state of a build; `None` if it does not exist.
+///
+/// # Errors
+/// When the call is denied; a missing build is no error.
 pub async fn build(client: &Client, id: &str) -> Result<Option<BuildState>, AwsError> {
     let answer = client.batch_get_builds().ids(id).send().await.map_err(failed(CodeBuildOperation::BatchGetBuilds))?;
     Ok(answer.builds.unwrap_or_default().into_iter().next().map(|build| from_sdk(id, build)))
@@ -320,12 +328,18 @@ pub fn log_stream(build_id: &str) -> &str {
 }
 
 /// Stops a build. One that has ended is not changed.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] for a missing build.
 pub async fn stop_build(client: &Client, id: &str) -> Result<(), AwsError> {
     client.stop_build().id(id).send().await.map_err(failed(CodeBuildOperation::StopBuild))?;
     Ok(())
 }
 
 /// Returns the ids of a project's builds, newest first; `None` if the project does not exist.
+///
+/// # Errors
+/// When a page is denied, or the listing has no end ([`ErrorKind::Oversized`]); a missing project is no error.
 pub async fn builds_of(client: &Client, project: &str) -> Result<Option<Vec<String>>, AwsError> {
     let mut ids = Vec::new();
     let mut pages = Pages::new(SERVICE, "ListBuildsForProject");
@@ -347,7 +361,10 @@ pub async fn builds_of(client: &Client, project: &str) -> Result<Option<Vec<Stri
     }
 }
 
-/// Deletes a project and its builds. [`ErrorKind::Conflict`] while a build is running: stop it, or wait for its end.
+/// Deletes a project and its builds.
+///
+/// # Errors
+/// [`ErrorKind::Conflict`] while a build is running: stop it, or wait for its end.
 // Rule: deleting a project leaves its builds, which cannot be listed any more: they are deleted first, 100 at a time.
 // DeleteProject succeeds for a missing project; listing its builds does not.
 // https://docs.aws.amazon.com/codebuild/latest/APIReference/API_DeleteProject.html
@@ -359,7 +376,10 @@ pub async fn delete_project(client: &Client, name: &str) -> Result<Deleted, AwsE
     error::deleted(client.delete_project().name(name).send().await.map_err(failed(CodeBuildOperation::DeleteProject)))
 }
 
-/// Deletes a project's builds. [`ErrorKind::Conflict`] while a build is running: stop it, or wait for its end.
+/// Deletes a project's builds.
+///
+/// # Errors
+/// [`ErrorKind::Conflict`] while a build is running: stop it, or wait for its end.
 pub async fn delete_builds(client: &Client, project: &str) -> Result<Deleted, AwsError> {
     let builds = builds_of(client, project).await?.unwrap_or_default();
     for ids in builds.chunks(100) {
@@ -388,6 +408,9 @@ pub async fn delete_builds(client: &Client, project: &str) -> Result<Deleted, Aw
 }
 
 /// Returns the projects with a name prefix, with their tags.
+///
+/// # Errors
+/// When a page is denied, or the listing has no end ([`ErrorKind::Oversized`]).
 pub async fn list_projects(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut names = Vec::new();
     let mut pages = Pages::new(SERVICE, "ListProjects");

@@ -191,6 +191,10 @@ impl WaitError {
 ///
 /// An error ends the wait, except throttling, which counts as pending. Cancelling ends the wait, never a
 /// call in progress.
+///
+/// # Errors
+/// [`WaitError::Aws`] for a failed poll other than a throttled one, [`WaitError::TimedOut`] after the deadline,
+/// [`WaitError::Cancelled`].
 pub async fn until<T, F, Fut>(
     what: &str,
     schedule: &Schedule,
@@ -230,6 +234,9 @@ where
 /// passed: then the last error is the result.
 ///
 /// Cancelling ends the wait between two calls, never a call in progress: its effect would be unknown.
+///
+/// # Errors
+/// [`WaitError::Aws`] with the last failure, [`WaitError::Cancelled`] between two calls.
 pub async fn retry<T, F, Fut>(
     rules: &[Rule],
     cancel: &CancellationToken,

@@ -75,6 +75,9 @@ impl StackEvent {
 }
 
 /// Returns the id of a stack's newest event; `None` if it has none.
+///
+/// # Errors
+/// When the call is denied, or the stack does not exist ([`ErrorKind::Invalid`]).
 pub async fn newest_event(client: &Client, stack: &str) -> Result<Option<String>, AwsError> {
     let page = client
         .describe_stack_events()
@@ -90,6 +93,10 @@ pub async fn newest_event(client: &Client, stack: &str) -> Result<Option<String>
 /// Returns the events of a stack after a given one (all, if none is), oldest first.
 ///
 /// `stack` should be the ARN: a name also matches later stacks, and no deleted one.
+///
+/// # Errors
+/// When a page is denied, the stack does not exist ([`ErrorKind::Invalid`]), or the listing has no end
+/// ([`ErrorKind::Oversized`]).
 pub async fn events_since(client: &Client, stack: &str, last: Option<&str>) -> Result<Vec<StackEvent>, AwsError> {
     let mut found = Vec::new();
     let mut pages = Pages::new(SERVICE, "DescribeStackEvents");

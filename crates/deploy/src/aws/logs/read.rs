@@ -46,6 +46,9 @@ impl LogTail {
     }
 
     /// Returns the lines since the last read; empty if the stream does not exist yet.
+    ///
+    /// # Errors
+    /// When a read is denied, or fails before it has any line; lines read before an error are returned first.
     // Rule: a repeated forward token means caught up, not finished. After the writer's end, one more read is
     // needed. An empty page with a new token is not the end.
     // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
@@ -96,6 +99,9 @@ impl LogTail {
     }
 
     /// Returns all lines up to the stream's current end.
+    ///
+    /// # Errors
+    /// When a read is denied; the lines read before are lost.
     pub async fn drain(&mut self) -> Result<Vec<LogEvent>, AwsError> {
         let mut pages = Pages::new(SERVICE, "GetLogEvents");
         let mut lines = self.next().await?;
@@ -126,6 +132,9 @@ struct GroupEvent {
 
 /// Returns the lines of all of a group's streams since a time (milliseconds since 1970) that match a filter pattern, by
 /// time; empty if the group does not exist.
+///
+/// # Errors
+/// When a page is denied, or the listing has no end (`ErrorKind::Oversized`); a missing group is no error.
 pub async fn filter_events(
     client: &Client,
     group: &str,
@@ -202,6 +211,9 @@ impl GroupTail {
     }
 
     /// Returns the lines since the last read, each once.
+    ///
+    /// # Errors
+    /// When a page is denied, or the listing has no end (`ErrorKind::Oversized`); a missing group is no error.
     pub async fn next(&mut self) -> Result<Vec<LogEvent>, AwsError> {
         let events = events_since(&self.client, &self.group, self.since_ms, None).await?;
         let latest = events.last().map(|event| event.timestamp_ms);
@@ -221,6 +233,9 @@ impl GroupTail {
 
 /// Returns the names of a group's streams, the one with the latest event first, at most `limit` (50); empty if the
 /// group does not exist.
+///
+/// # Errors
+/// When the call is denied; a missing group is no error.
 pub async fn latest_streams(client: &Client, group: &str, limit: u32) -> Result<Vec<String>, AwsError> {
     let answer = client
         .describe_log_streams()

@@ -27,6 +27,9 @@ const ROUNDS: usize = 5;
 ///
 /// The caller removes its notification first. `progress` gets the counts after each page. Keys that
 /// S3 does not delete do not end it: the others are deleted, and the failed ones are the error.
+///
+/// # Errors
+/// The first key's error and the number of others, when S3 does not delete some; when a listing is denied.
 pub async fn empty_bucket(
     client: &Client,
     bucket: &str,
@@ -54,6 +57,9 @@ pub async fn empty_bucket(
 }
 
 /// Empties and deletes a bucket, repeatedly if it is written to in between (by a late invocation).
+///
+/// # Errors
+/// As [`empty_bucket`]; [`ErrorKind::Conflict`] (`BucketNotEmpty`) if it is still written to after five rounds.
 pub async fn empty_and_delete_bucket(
     client: &Client,
     bucket: &str,
