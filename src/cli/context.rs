@@ -1,13 +1,15 @@
 //! [`Context`]: the common parameters of all commands.
 
+use thumbctl_core::deployment::Deployment;
 use thumbctl_deploy::session::Session;
 use thumbctl_deploy::settings::Settings;
-use thumbctl_platform::terminal::{self, TerminalText};
+use thumbctl_platform::terminal::{self, TerminalText, print_error, terminal_text};
 
 use super::error::CliError;
 use super::input::Input;
 use super::interrupt::Interrupt;
 use super::screen::Screen;
+use super::style::Role;
 
 /// The output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +42,21 @@ pub(crate) struct Context {
 impl Context {
     /// Opens a session with the settings.
     pub(crate) async fn session(&self) -> Result<Session, CliError> {
-        Ok(Session::open(self.settings.clone()).await?)
+        self.session_with(self.settings.clone()).await
+    }
+
+    /// Opens a session with other settings.
+    pub(crate) async fn session_with(&self, settings: Settings) -> Result<Session, CliError> {
+        let session = Session::open(settings).await?;
+        self.warn_of_unknown_events(session.deployment());
+        Ok(session)
+    }
+
+    /// Warns that a newer version has written events of the deployment. The command itself reports an unreadable journal.
+    pub(crate) fn warn_of_unknown_events<E>(&self, deployment: Result<Deployment, E>) {
+        if let Some(warning) = deployment.ok().and_then(|deployment| deployment.unknown_events_warning()) {
+            print_error(terminal_text!("{} {}\n", self.screen.err.paint(Role::Warn, "warning:"), warning));
+        }
     }
 
     /// Whether the output format is JSON.

@@ -26,7 +26,7 @@ pub(crate) async fn run(context: &Context, args: &DeployArgs) -> Result<(), CliE
         // One step at a time, so that the order of prompts is deterministic.
         settings.parallelism = std::num::NonZeroUsize::MIN;
     }
-    let session = Session::open(settings).await?;
+    let session = context.session_with(settings).await?;
     let stride = if step_by_step { RunMode::StepByStep } else { RunMode::Continuous };
     let prepared = session.prepare_deploy(stride).await?;
     confirm_creation(context, &session, &prepared, "").await?;

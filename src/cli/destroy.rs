@@ -25,7 +25,12 @@ pub(crate) async fn run(context: &Context, args: &DestroyArgs) -> Result<(), Cli
         print_error(terminal_text!("{} {} matches by name but lacks the deployment's tag\n", label, name));
     }
     let name = &context.settings.name;
+    // A damaged journal records nothing; `--purge` does not need it.
+    let unknown_left = || session.deployment().ok().and_then(|deployment| deployment.unknown_resources_left());
     if prepared.is_empty() {
+        if let Some(left) = unknown_left() {
+            return Err(CliError::Failed(vec![left]));
+        }
         let message = if args.purge {
             terminal_text!(
                 "No resources of deployment '{}' are left in {}, region {}.\n",
@@ -58,7 +63,11 @@ pub(crate) async fn run(context: &Context, args: &DestroyArgs) -> Result<(), Cli
     if !watched.report.failures.is_empty() {
         print_error("Some resources are left. To retry: `thumbctl destroy`\n");
     }
-    watched.verdict(&plan)
+    match (watched.verdict(&plan), unknown_left()) {
+        (Ok(()), Some(left)) => Err(CliError::Failed(vec![left])),
+        (Err(CliError::Failed(failures)), Some(left)) => Err(CliError::Failed([failures, vec![left]].concat())),
+        (verdict, _) => verdict,
+    }
 }
 
 /// Runs a teardown and shows its progress.

@@ -116,11 +116,10 @@ fn table(checks: &[Check], palette: Palette, width: Option<usize>) -> TerminalTe
 /// The strategy of the next deploy: that of the deployment, the configured one, or the default.
 fn strategy_of(settings: &Settings) -> StrategyKind {
     let journal = JournalStore::new(&settings.state_dir).deployment(&settings.name);
-    let mut deployment = Deployment::new(settings.name.clone());
     // Other commands report an unreadable journal.
-    let read = journal.each(|event| deployment.apply(&event));
-    let origin = deployment.origin().filter(|_| read.is_ok() && deployment.has_resources());
-    origin.map(|origin| origin.strategy).or(settings.strategy).unwrap_or(DEFAULT_STRATEGY)
+    let deployment = journal.deployment().ok().filter(Deployment::has_resources);
+    let deployed = deployment.and_then(|deployment| Some(deployment.origin()?.strategy));
+    deployed.or(settings.strategy).unwrap_or(DEFAULT_STRATEGY)
 }
 
 fn configuration(settings: &Settings, strategy: StrategyKind) -> Check {

@@ -98,6 +98,7 @@ impl Log {
             }
             tokio::time::sleep(MIN_DELAY).await;
         }
+        context.warn_of_unknown_events(journal.deployment());
         let log = journal.newest_log(source).map_err(SessionError::from)?;
         Ok(log.map(|log| Self::Journal { log, journal, is_over: false }))
     }

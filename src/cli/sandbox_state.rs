@@ -259,9 +259,7 @@ impl<'a> StateManager<'a> {
     }
 
     fn deployment(&self, name: &DeploymentName) -> Result<Deployment, StateError> {
-        let mut deployment = Deployment::new(name.clone());
-        self.journals.deployment(name).each(|event| deployment.apply(&event))?;
-        Ok(deployment)
+        Ok(self.journals.deployment(name).deployment()?)
     }
 
     /// The deployments in the sandbox.

@@ -22,6 +22,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     let session = context.session().await?;
     let resources = session.status().await?;
     let is_deployed = resources.iter().any(|resource| resource.journal.may_exist());
+    let unknown: Vec<String> = session.deployment()?.unknown_resources().map(ToString::to_string).collect();
     let graceful = context.interrupt.graceful();
     let look = terraform(&session, is_deployed, graceful.token()).await;
     if context.interrupt.happened() {
@@ -32,7 +33,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     }
     let palette = context.screen.out;
     let name = &context.settings.name;
-    if !is_deployed && resources.iter().all(|resource| resource.presence == Presence::Missing) {
+    if !is_deployed && unknown.is_empty() && resources.iter().all(|resource| resource.presence == Presence::Missing) {
         return context.print(terminal_text!(
             "Nothing is deployed as '{}'. To deploy: `thumbctl deploy{}`\n",
             name,
@@ -44,6 +45,10 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     context.print(terminal_text!("{}\n\n", palette.paint(Role::Strong, &headline)))?;
     context.print(table(&resources, palette, context.screen.table_width()))?;
     context.print(terminal_text!("\n  {}\n", palette.paint(Role::Quiet, &totals(&resources))))?;
+    for resource in unknown {
+        let line = format!("unknown to this version: {resource}");
+        context.print(terminal_text!("  {}\n", palette.paint(Role::Warn, &line)))?;
+    }
     look.map_or(Ok(()), |look| context.print(terraform_text(&look, palette)))
 }
 

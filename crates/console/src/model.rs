@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use ratatui::layout::Rect;
-use thumbctl_core::deployment::Deployment;
+use thumbctl_core::deployment::{Deployment, Origin};
 use thumbctl_core::event::{Event, Failure, LogSource, RunId, StrategyKind};
 use thumbctl_core::names::{DeploymentName, Names};
 use thumbctl_core::timing::History;
@@ -50,6 +50,8 @@ pub struct Model {
     pub connection: Connection,
     /// Whether all journals have been read.
     pub journals_read: bool,
+    /// Whether the user knows that a newer version has written events of the deployment.
+    pub unknown_events_reported: bool,
     /// The deployment, from the journals.
     pub deployment: Deployment,
     /// The next event number of each known run.
@@ -166,6 +168,7 @@ impl Model {
             requested,
             connection: if replay { Connection::NotRequired } else { Connection::Connecting },
             journals_read: false,
+            unknown_events_reported: false,
             next_seq: BTreeMap::new(),
             history: History::default(),
             preview: None,
@@ -232,7 +235,8 @@ impl Model {
     /// The strategy of the existing deployment, else the requested one.
     pub fn strategy(&self) -> String {
         let standing = self.deployment.origin().filter(|_| self.deployment.has_resources());
-        standing.map_or_else(|| self.requested.strategy.clone(), |origin| origin.strategy.to_string())
+        let name = |origin: &Origin| origin.unknown_strategy.clone().unwrap_or(origin.strategy.to_string());
+        standing.map_or_else(|| self.requested.strategy.clone(), name)
     }
 
     /// The available panels. Stacks and Terraform depend on the strategy.

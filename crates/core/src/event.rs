@@ -12,6 +12,12 @@ use crate::plan::{Plan, StepId};
 use crate::resource::{ResourceKind, ResourceState};
 
 /// The version of the event format; newer versions are rejected when read.
+///
+/// It is raised only for a change that older readers must refuse, because they would misjudge what exists and where:
+/// another meaning of an existing field or word, a `run_started` without cloud, account, region or names, or a resource
+/// that is recorded otherwise than by `resource_changed` with kind, name and state. All else is added without it: types
+/// of events, fields, kinds of resources, states, actions, strategies. Readers skip what they do not know
+/// ([`UnknownEvent`]) and report it once; `destroy` then also searches by tag, and names the kinds it does not know.
 pub const VERSION: u32 = 1;
 
 /// The id of a deployment's run, for example `0003-destroy-9f2c`.
@@ -58,7 +64,7 @@ impl fmt::Display for RunId {
 
 /// An event of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Event {
+pub struct Event<K = EventKind> {
     /// The format version, [`VERSION`].
     pub v: u32,
     /// The run.
@@ -69,7 +75,7 @@ pub struct Event {
     pub at: DateTime<Utc>,
     /// Its kind and data.
     #[serde(flatten)]
-    pub kind: EventKind,
+    pub kind: K,
 }
 
 /// The kind of an event, with its data. Durations are in seconds.
@@ -233,6 +239,89 @@ pub enum EventKind {
         /// Its duration.
         seconds: f64,
     },
+    /// An event of a newer version; never written.
+    #[serde(skip)]
+    Unknown(Box<UnknownEvent>),
+}
+
+/// An event of a newer version: its type is unknown, or a word in it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum UnknownEvent {
+    /// A run with an unknown action or strategy.
+    RunStarted(UnknownRun),
+    /// A change of a resource of an unknown kind, or to an unknown state.
+    ResourceChanged(UnknownResource),
+    /// Any other; it records no resource, see [`VERSION`].
+    #[serde(other)]
+    Other,
+}
+
+/// What every version can read of a run's parameters.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct UnknownRun {
+    /// The action.
+    pub action: Word<Action>,
+    /// The strategy.
+    pub strategy: Word<StrategyKind>,
+    /// The cloud's display name.
+    pub cloud: String,
+    /// The account id.
+    pub account: String,
+    /// The region.
+    pub region: String,
+    /// The names of all resources.
+    pub names: Names,
+}
+
+/// What every version can read of a resource's change.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct UnknownResource {
+    /// Its kind.
+    pub resource: Word<ResourceKind>,
+    /// Its name in the cloud.
+    pub name: String,
+    /// Its ARN, once known.
+    #[serde(default)]
+    pub arn: Option<String>,
+    /// Its new state.
+    pub state: Word<ResourceState>,
+}
+
+/// A word that a newer version may have written.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Word<T> {
+    /// A word of this version.
+    Known(T),
+    /// Any other.
+    Unknown(String),
+}
+
+impl<T> Word<T> {
+    /// The meaning of a word of this version.
+    pub fn known(self) -> Option<T> {
+        match self {
+            Self::Known(word) => Some(word),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for UnknownResource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.resource {
+            Word::Known(kind) => kind.as_str(),
+            Word::Unknown(kind) => kind,
+        };
+        write!(f, "{kind} {}", self.arn.as_ref().unwrap_or(&self.name))
+    }
+}
+
+impl From<Event<UnknownEvent>> for Event {
+    fn from(Event { v, run, seq, at, kind }: Event<UnknownEvent>) -> Self {
+        Self { v, run, seq, at, kind: EventKind::Unknown(Box::new(kind)) }
+    }
 }
 
 /// The parameters of a run.

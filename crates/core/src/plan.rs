@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::event::Word;
 use crate::resource::ResourceKind;
 
 /// The id of a step in its plan, for example `build_role`.
@@ -54,11 +55,12 @@ pub struct Step {
     pub why: String,
     /// The steps that must finish before it starts.
     pub needs: Vec<StepId>,
-    /// The resource that it creates or deletes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The resource that it creates or deletes. Kinds of newer versions are dropped here and below, since
+    /// `resource_changed` records what exists.
+    #[serde(default, deserialize_with = "known_kind", skip_serializing_if = "Option::is_none")]
     pub resource: Option<ResourceKind>,
     /// Further resources that it creates or deletes, for example those of a stack.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "known_kinds", skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<ResourceKind>,
     /// The API operations that it calls, for example `ecr:CreateRepository`.
     pub calls: Vec<String>,
@@ -66,6 +68,14 @@ pub struct Step {
     /// is already running.
     #[serde(rename = "goes_on", default, skip_serializing_if = "std::ops::Not::not")]
     pub continues_previous: bool,
+}
+
+fn known_kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ResourceKind>, D::Error> {
+    Ok(Option::<Word<_>>::deserialize(deserializer)?.and_then(Word::known))
+}
+
+fn known_kinds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ResourceKind>, D::Error> {
+    Ok(Vec::<Word<_>>::deserialize(deserializer)?.into_iter().filter_map(Word::known).collect())
 }
 
 impl Step {

@@ -1,7 +1,12 @@
 //! The AWS services: one file each, each function one operation, and each AWS rule in one
 //! place. Independent of plans, events and journals.
+//!
+//! Any call can fail with [`ErrorKind::Denied`], [`ErrorKind::Throttled`] (after the SDK's own retries; callers retry by
+//! [`wait::THROTTLING`]), or an error of credentials, clock, network or server. The `# Errors` of a function are those
+//! by which callers decide.
 
 #![allow(clippy::disallowed_types, reason = "the services are called here")]
+#![warn(clippy::missing_errors_doc)]
 
 mod bounded_client;
 mod clock;

@@ -76,6 +76,14 @@ pub enum SessionError {
         /// The strategy of the settings.
         requested: StrategyKind,
     },
+    /// The deployment's strategy belongs to a newer version.
+    #[error("deployment '{name}' was created by {there}, a strategy unknown to this version")]
+    UnknownStrategy {
+        /// Its name.
+        name: String,
+        /// The strategy that created it.
+        there: String,
+    },
     /// The strategy cannot be used.
     #[error(transparent)]
     Strategy(#[from] StrategyUnavailable),
@@ -106,6 +114,7 @@ impl SessionError {
             Self::OtherStrategy { there, .. } => Some(format!(
                 "omit --strategy or use {there}; to change it, run `thumbctl destroy` first or use another --name"
             )),
+            Self::UnknownStrategy { .. } => Some("update thumbctl".into()),
             Self::Strategy(error) => error.hint(),
             Self::Incomplete { .. } => Some("`thumbctl deploy` completes it".into()),
             Self::NoDeployment(_) => Some("`thumbctl deploy` creates it; --name selects another".into()),
@@ -200,6 +209,7 @@ impl Session {
     /// When a journal cannot be read.
     pub fn plan_preview(&self) -> Result<Preview, SessionError> {
         let before = self.deployment()?;
+        self.check_strategy(&before)?;
         let (names, strategy) = (self.names(&before), self.strategy(&before)?);
         let target = self.target();
         let documents = resource::all()
@@ -226,6 +236,7 @@ impl Session {
         let lock = self.journal.lock()?;
         let before = self.deployment()?;
         self.check_origin(&before)?;
+        self.check_strategy(&before)?;
         let names = self.names(&before);
         let strategy = self.strategy(&before)?;
         let context = self.context(strategy, (names, before));
@@ -233,14 +244,19 @@ impl Session {
         Ok(self.pending_run(Action::Deploy, context, run, lock))
     }
 
-    /// Prepares a run that destroys the deployment.
+    /// Prepares a run that destroys the deployment. If a newer version has worked on it, also searches the cloud.
     ///
     /// # Errors
-    /// When another process has locked it, or it is in another cloud, account or region.
+    /// When another process has locked it, it is in another cloud, account or region, or the cloud cannot be searched.
     pub async fn prepare_destroy(&self) -> Result<PendingRun, SessionError> {
         let lock = self.journal.lock()?;
-        let before = self.deployment()?;
+        let mut before = self.deployment()?;
         self.check_origin(&before)?;
+        if let Some(origin) = before.origin().filter(|_| before.has_unknown_events()) {
+            let leftovers = strategy::leftovers::find(&self.target(), &self.settings.name).await?;
+            let found = leftovers.kinds(&origin.names);
+            before.add_found(found);
+        }
         let names = self.names(&before);
         let strategy = self.deployed_strategy(&before);
         let context = self.context(strategy, (names, before));
@@ -415,6 +431,15 @@ impl Session {
         match deployment.origin() {
             Some(origin) if deployment.has_resources() => origin.strategy,
             _ => self.settings.strategy.unwrap_or(DEFAULT_STRATEGY),
+        }
+    }
+
+    /// A deployment by an unknown strategy can only be destroyed.
+    fn check_strategy(&self, deployment: &Deployment) -> Result<(), SessionError> {
+        let origin = deployment.origin().filter(|_| deployment.has_resources());
+        match origin.and_then(|origin| origin.unknown_strategy.clone()) {
+            Some(there) => Err(SessionError::UnknownStrategy { name: self.settings.name.to_string(), there }),
+            None => Ok(()),
         }
     }
 

@@ -34,6 +34,7 @@ const LOG_DEADLINE: Duration = Duration::from_secs(3);
 const LOG_INTERVAL: Duration = Duration::from_millis(400);
 
 /// Rule: an account has five FilterLogEvents calls a second; all images of a test upload share them.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html>.
 const LOG_READS_A_SECOND: usize = 5;
 
 /// Images to upload, each as a step.

@@ -3,7 +3,7 @@
 mod clean;
 mod columns;
 
-pub use clean::{clean, clean_line, is_unsafe};
+pub use clean::{clean, clean_line, is_unsafe, skip_escape};
 pub use columns::{beginning, cut, end, fit, fold, padding, width, wrap};
 
 /// A duration: `0.41 s`, `12.3 s`, `2 m 05 s`, `1 h 02 m`.

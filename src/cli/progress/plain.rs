@@ -102,7 +102,7 @@ impl PlainReporter {
                 (sign, role, format!("{}: {words}", self.title(step)))
             }
             // The steps show the resources, the summary shows the outcome.
-            EventKind::ResourceChanged { .. } | EventKind::RunFinished { .. } => return None,
+            EventKind::ResourceChanged { .. } | EventKind::RunFinished { .. } | EventKind::Unknown(_) => return None,
         })
     }
 }

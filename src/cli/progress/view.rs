@@ -181,7 +181,8 @@ impl RunView {
             | EventKind::ToolFound { .. }
             | EventKind::WarningGiven { .. }
             | EventKind::OutputGiven { .. }
-            | EventKind::ChangePlanned { .. } => {}
+            | EventKind::ChangePlanned { .. }
+            | EventKind::Unknown(_) => {}
         }
     }
 

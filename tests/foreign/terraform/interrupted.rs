@@ -162,6 +162,7 @@ fn apply_stopped_at_any_moment_is_completed_or_destroyed() {
 
 /// Rule: Terraform ignores an interrupt while its provider starts, and would create everything. So it
 /// launches its provider itself here.
+/// <https://github.com/hashicorp/terraform/issues/30918>.
 fn stop_before_the_first_resource_creates_nothing() {
     let Some(terraform) = terraform() else { return };
     let mut shared = shared(&terraform, &[]);

@@ -173,7 +173,8 @@ impl RunModel {
             | EventKind::ResourceChanged { .. }
             | EventKind::LogLine { .. }
             | EventKind::ToolFound { .. }
-            | EventKind::TestUploadStage { .. } => {}
+            | EventKind::TestUploadStage { .. }
+            | EventKind::Unknown(_) => {}
             EventKind::ChangePlanned { step, action, logical_id, resource_type } => {
                 if let Some(model) = self.step_mut(step) {
                     model.changes.push(PlannedChange {

@@ -7,6 +7,7 @@ use thumbctl_core::resource::ResourceKind;
 use crate::message::Effect;
 use crate::model::Model;
 use crate::model::details::InspectionState;
+use crate::model::messages::Severity;
 use crate::model::panel::Panel;
 use crate::view::build::log_area;
 use crate::view::layout::Layout;
@@ -17,10 +18,22 @@ pub(super) fn follow_up(model: &mut Model) -> Vec<Effect> {
         // A dialog waits while an input line is open, so that typed letters do not confirm it.
         model.overlay = model.pending_dialog.take().map(crate::model::overlay::Overlay::Confirm);
     }
+    warn_of_unknown_events(model);
     let mut effects = fit_panes(model);
     effects.extend(follow_function_log(model));
     effects.extend(inspect_selected(model));
     effects
+}
+
+/// Warns once that a newer version has written events of the deployment.
+fn warn_of_unknown_events(model: &mut Model) {
+    if model.journals_read
+        && !model.unknown_events_reported
+        && let Some(warning) = model.deployment.unknown_events_warning()
+    {
+        model.unknown_events_reported = true;
+        model.messages.add(model.now, Severity::Info, format!("Warning: {warning}."));
+    }
 }
 
 /// Resizes the panes after a layout change.

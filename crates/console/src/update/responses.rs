@@ -52,11 +52,11 @@ pub(super) fn prepared(model: &mut Model, prepared: Box<PreparedRun>) -> Vec<Eff
         model.messages.add(model.now, Severity::Info, words);
     }
     if prepared.plan.steps().is_empty() {
-        let words = match prepared.task {
-            Task::Destroy => "Nothing to destroy.",
-            Task::Deploy | Task::TestUpload(_) => "Nothing to do.",
-        };
-        model.messages.add(model.now, Severity::Info, words);
+        match (&prepared.task, model.deployment.unknown_resources_left()) {
+            (Task::Destroy, Some(left)) => model.messages.add_failure(model.now, &left),
+            (Task::Destroy, None) => model.messages.add(model.now, Severity::Info, "Nothing to destroy."),
+            (Task::Deploy | Task::TestUpload(_), _) => model.messages.add(model.now, Severity::Info, "Nothing to do."),
+        }
         model.set_idle();
         return vec![Effect::Discard];
     }
@@ -140,9 +140,10 @@ fn report_outcome(model: &mut Model, action: Action, outcome: Outcome) {
         (Action::Deploy, Outcome::Succeeded) => {
             model.messages.add(model.now, Severity::Success, format!("Deployed{took}. Test it with an image."));
         }
-        (Action::Destroy, Outcome::Succeeded) => {
-            model.messages.add(model.now, Severity::Success, format!("Destroyed{took}. No resources remain."));
-        }
+        (Action::Destroy, Outcome::Succeeded) => match model.deployment.unknown_resources_left() {
+            Some(left) => model.messages.add_failure(model.now, &left),
+            None => model.messages.add(model.now, Severity::Success, format!("Destroyed{took}. No resources remain.")),
+        },
         // Each image displays its own result.
         (Action::TestUpload, Outcome::Succeeded | Outcome::Failed) => {}
         (_, Outcome::Cancelled) => {

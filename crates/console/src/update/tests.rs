@@ -307,6 +307,30 @@ fn recreated_resources_are_not_lost() {
 }
 
 #[test]
+fn unknown_resource_contradicts_destroyed() {
+    use thumbctl_core::event::{EventKind, UnknownEvent, UnknownResource, Word};
+    let mut model = scenes::destroying(SIZE);
+    let run = model.run.as_ref().expect("a run").id.clone();
+    let queue = UnknownEvent::ResourceChanged(UnknownResource {
+        resource: Word::Unknown("dead_letter_queue".into()),
+        name: "thumbnails-failed".into(),
+        arn: None,
+        state: Word::Unknown("paused".into()),
+    });
+    for _ in 0..2 {
+        let kind = EventKind::Unknown(Box::new(queue.clone()));
+        let seq = u64::MAX - 1;
+        let event = thumbctl_core::event::Event { v: 1, run: run.clone(), seq, at: model.now, kind };
+        update(&mut model, Message::Events(vec![event]));
+    }
+    let shown = |model: &Model| model.messages.current(model.now).expect("a message").text.clone();
+    assert!(shown(&model).starts_with("Warning: a newer thumbctl wrote 1 event that this version skips"));
+    update(&mut model, Message::RunEnded(Ok(Outcome::Succeeded)));
+    assert_eq!(shown(&model), "1 resource unknown to this version may be left: dead_letter_queue thumbnails-failed");
+    assert_eq!(model.status(), DeploymentStatus::Partial);
+}
+
+#[test]
 fn missing_resource_during_teardown_is_not_lost() {
     let mut model = scenes::destroying(SIZE);
     let response = status(&model, &[ResourceKind::Repository]);

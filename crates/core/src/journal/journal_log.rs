@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{DeploymentJournal, JournalError, RunJournalReader};
-use crate::event::{Action, Event, EventKind, LogSource, StrategyKind};
+use crate::event::{Action, Event, EventKind, LogSource, StrategyKind, UnknownEvent};
 use crate::log_line::LogLine;
 
 /// The number of events read at a time, since a journal may be long.
@@ -114,10 +114,18 @@ impl JournalLogReader {
         if events.is_empty() {
             return Ok(None);
         }
-        if let Some(Event { at, kind: EventKind::RunStarted(started), .. }) = events.first() {
-            self.started = Some(*at);
-            self.strategy = Some(started.strategy);
-            self.is_test_upload = started.action == Action::TestUpload;
+        match events.first() {
+            Some(Event { at, kind: EventKind::RunStarted(started), .. }) => {
+                self.started = Some(*at);
+                self.strategy = Some(started.strategy);
+                self.is_test_upload = started.action == Action::TestUpload;
+            }
+            Some(Event { at, kind: EventKind::Unknown(unknown), .. })
+                if matches!(**unknown, UnknownEvent::RunStarted(_)) =>
+            {
+                self.started = Some(*at);
+            }
+            _ => {}
         }
         let line = |kind| match kind {
             EventKind::LogLine { source, text, timestamp } if source == self.source => {

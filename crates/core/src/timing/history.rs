@@ -193,7 +193,8 @@ impl History {
             | EventKind::OutputGiven { .. }
             | EventKind::ChangePlanned { .. }
             | EventKind::BuildPhase { .. }
-            | EventKind::TestUploadStage { .. } => {}
+            | EventKind::TestUploadStage { .. }
+            | EventKind::Unknown(_) => {}
         }
     }
 

@@ -183,7 +183,8 @@ impl Waterfall {
             | EventKind::WarningGiven { .. }
             | EventKind::OutputGiven { .. }
             | EventKind::ChangePlanned { .. }
-            | EventKind::TestUploadStage { .. } => {}
+            | EventKind::TestUploadStage { .. }
+            | EventKind::Unknown(_) => {}
         }
     }
 

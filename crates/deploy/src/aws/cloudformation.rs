@@ -63,6 +63,7 @@ impl StackStatus {
     /// Returns whether an operation on it is in progress.
     pub fn is_in_progress(&self) -> bool {
         // Rule: REVIEW_IN_PROGRESS waits for an execution: only the stack's name exists.
+        // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
         self.0.ends_with("_IN_PROGRESS") && !self.is_in_review()
     }
 
@@ -98,6 +99,7 @@ impl StackStatus {
 
     /// Returns whether it can only be deleted.
     // Rule: a stack that failed to create cannot be updated, only deleted.
+    // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
     pub fn must_be_deleted(&self) -> bool {
         matches!(self.0.as_str(), "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "DELETE_FAILED")
             || self.is_in_review()
@@ -111,6 +113,9 @@ impl From<&str> for StackStatus {
 }
 
 /// Returns a stack by its name or ARN; `None` if it does not exist. A deleted one is found by its ARN only.
+///
+/// # Errors
+/// When the call is denied; a missing stack is no error.
 pub async fn stack(client: &Client, name: &str) -> Result<Option<Stack>, AwsError> {
     let answer =
         client.describe_stacks().stack_name(name).send().await.map_err(failed(CloudFormationOperation::DescribeStacks));
@@ -119,6 +124,9 @@ pub async fn stack(client: &Client, name: &str) -> Result<Option<Stack>, AwsErro
 }
 
 /// Returns the stacks with a name prefix, with their tags.
+///
+/// # Errors
+/// When a page is denied, or the listing has no end ([`ErrorKind::Oversized`]).
 pub async fn list_stacks(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut found = Vec::new();
     let mut pages = Pages::new(SERVICE, "DescribeStacks");
@@ -144,7 +152,11 @@ pub async fn list_stacks(client: &Client, prefix: &str) -> Result<Vec<Tagged>, A
 }
 
 /// Starts a stack's deletion, without waiting for its end. A missing stack counts as deleted.
+///
+/// # Errors
+/// [`ErrorKind::Denied`], or [`ErrorKind::Invalid`] while the stack is rolled back or updated.
 // Rule: DeleteStack succeeds for a missing stack, so its existence is checked first.
+// https://github.com/aws/aws-cli/issues/3569
 pub async fn delete_stack(client: &Client, name: &str) -> Result<Deleted, AwsError> {
     let Some(found) = stack(client, name).await? else { return Ok(Deleted::AlreadyGone) };
     if found.status.is_deleted() {
@@ -175,6 +187,7 @@ fn from_sdk(stack: aws_sdk_cloudformation::types::Stack) -> Option<Stack> {
 }
 
 /// Rule: for a missing stack the error is `ValidationError`, which differs from an invalid parameter only by its text.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html>.
 fn none_if_missing<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
     match answer {
         Ok(found) => Ok(Some(found)),

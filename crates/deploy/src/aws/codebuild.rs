@@ -104,6 +104,7 @@ pub fn build_environment(region: &str, account: &str, repository: &str, image_ta
         ("IMAGE_REPO_NAME", repository),
         ("IMAGE_TAG", image_tag),
         // Rule: Lambda rejects an image index, which attestations would create; for sources that do not disable them.
+        // https://repost.aws/questions/QUIZjd2sL_TtCuoqtg5Q30LA/does-lambda-not-support-multi-architecture-container-images-manifests
         ("BUILDX_NO_DEFAULT_ATTESTATIONS", "1"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -112,7 +113,9 @@ pub fn build_environment(region: &str, account: &str, repository: &str, image_ta
 
 /// Creates a project and returns its ARN.
 ///
-/// [`ErrorKind::RoleNotReady`] if the role is too new to be assumed: to be retried.
+/// # Errors
+/// [`ErrorKind::RoleNotReady`] if the role is too new to be assumed: to be retried. [`ErrorKind::AlreadyExists`] for a
+/// name in use.
 pub async fn create_project(client: &Client, spec: &ProjectSpec<'_>) -> Result<String, AwsError> {
     const OPERATION: CodeBuildOperation = CodeBuildOperation::CreateProject;
     let logs = CloudWatchLogsConfig::builder()
@@ -167,6 +170,7 @@ fn sdk_environment(spec: &ProjectSpec<'_>) -> Result<ProjectEnvironment, AwsErro
         .image_pull_credentials_type(ImagePullCredentialsType::Codebuild)
         .compute_type(ComputeType::from(spec.compute_type))
         // Rule: docker inside a build needs privileged mode.
+        // https://docs.aws.amazon.com/codebuild/latest/APIReference/API_ProjectEnvironment.html
         .privileged_mode(true)
         .set_environment_variables(Some(variables))
         .build()
@@ -251,8 +255,12 @@ pub struct Phase {
 }
 
 /// Starts a build of a project and returns its id.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] without the project; [`ErrorKind::LimitExceeded`] for an account that may not build.
 // Rule: for five minutes the same token means the same build. Without one, a repeated call (the SDK's retry after a
 // lost response) starts a second build.
+// https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html
 pub async fn start_build(client: &Client, project: &str, token: &str) -> Result<String, AwsError> {
     const OPERATION: CodeBuildOperation = CodeBuildOperation::StartBuild;
     client
@@ -268,6 +276,9 @@ pub async fn start_build(client: &Client, project: &str, token: &str) -> Result<
 }
 
 /// Returns the state of a build; `None` if it does not exist.
+///
+/// # Errors
+/// When the call is denied; a missing build is no error.
 pub async fn build(client: &Client, id: &str) -> Result<Option<BuildState>, AwsError> {
     let answer = client.batch_get_builds().ids(id).send().await.map_err(failed(CodeBuildOperation::BatchGetBuilds))?;
     Ok(answer.builds.unwrap_or_default().into_iter().next().map(|build| from_sdk(id, build)))
@@ -311,17 +322,24 @@ fn context(context: aws_sdk_codebuild::types::PhaseContext) -> Option<String> {
 
 /// Returns the log stream of a build.
 // Rule: it is the part of the build's id after the colon.
+// https://docs.aws.amazon.com/AWSJavaScriptSDK/latest/AWS/CodeBuild.html#batchGetBuilds-property
 pub fn log_stream(build_id: &str) -> &str {
     build_id.split_once(':').map_or(build_id, |(_, uuid)| uuid)
 }
 
 /// Stops a build. One that has ended is not changed.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] for a missing build.
 pub async fn stop_build(client: &Client, id: &str) -> Result<(), AwsError> {
     client.stop_build().id(id).send().await.map_err(failed(CodeBuildOperation::StopBuild))?;
     Ok(())
 }
 
 /// Returns the ids of a project's builds, newest first; `None` if the project does not exist.
+///
+/// # Errors
+/// When a page is denied, or the listing has no end ([`ErrorKind::Oversized`]); a missing project is no error.
 pub async fn builds_of(client: &Client, project: &str) -> Result<Option<Vec<String>>, AwsError> {
     let mut ids = Vec::new();
     let mut pages = Pages::new(SERVICE, "ListBuildsForProject");
@@ -343,9 +361,13 @@ pub async fn builds_of(client: &Client, project: &str) -> Result<Option<Vec<Stri
     }
 }
 
-/// Deletes a project and its builds. [`ErrorKind::Conflict`] while a build is running: stop it, or wait for its end.
+/// Deletes a project and its builds.
+///
+/// # Errors
+/// [`ErrorKind::Conflict`] while a build is running: stop it, or wait for its end.
 // Rule: deleting a project leaves its builds, which cannot be listed any more: they are deleted first, 100 at a time.
 // DeleteProject succeeds for a missing project; listing its builds does not.
+// https://docs.aws.amazon.com/codebuild/latest/APIReference/API_DeleteProject.html
 pub async fn delete_project(client: &Client, name: &str) -> Result<Deleted, AwsError> {
     if builds_of(client, name).await?.is_none() {
         return Ok(Deleted::AlreadyGone);
@@ -354,7 +376,10 @@ pub async fn delete_project(client: &Client, name: &str) -> Result<Deleted, AwsE
     error::deleted(client.delete_project().name(name).send().await.map_err(failed(CodeBuildOperation::DeleteProject)))
 }
 
-/// Deletes a project's builds. [`ErrorKind::Conflict`] while a build is running: stop it, or wait for its end.
+/// Deletes a project's builds.
+///
+/// # Errors
+/// [`ErrorKind::Conflict`] while a build is running: stop it, or wait for its end.
 pub async fn delete_builds(client: &Client, project: &str) -> Result<Deleted, AwsError> {
     let builds = builds_of(client, project).await?.unwrap_or_default();
     for ids in builds.chunks(100) {
@@ -365,6 +390,8 @@ pub async fn delete_builds(client: &Client, project: &str) -> Result<Deleted, Aw
             .await
             .map_err(failed(CodeBuildOperation::BatchDeleteBuilds))?;
         // Rule: a running build is not deleted, without an error. Without its project it could not be found again.
+        // AWS does not list the codes of
+        // https://docs.aws.amazon.com/codebuild/latest/APIReference/API_BuildNotDeleted.html
         let kept = answer.builds_not_deleted.unwrap_or_default();
         let code = |build: &aws_sdk_codebuild::types::BuildNotDeleted| build.status_code.clone().unwrap_or_default();
         if let Some(build) = kept.iter().find(|build| !code(build).contains("NOT_FOUND")) {
@@ -381,6 +408,9 @@ pub async fn delete_builds(client: &Client, project: &str) -> Result<Deleted, Aw
 }
 
 /// Returns the projects with a name prefix, with their tags.
+///
+/// # Errors
+/// When a page is denied, or the listing has no end ([`ErrorKind::Oversized`]).
 pub async fn list_projects(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut names = Vec::new();
     let mut pages = Pages::new(SERVICE, "ListProjects");

@@ -55,6 +55,9 @@ pub struct Image {
 }
 
 /// Creates a repository without scan on push.
+///
+/// # Errors
+/// [`ErrorKind::AlreadyExists`] for a name in use; also when the response lacks the repository.
 pub async fn create_repository(client: &Client, name: &str, tags: &Tags) -> Result<Repository, AwsError> {
     const OPERATION: EcrOperation = EcrOperation::CreateRepository;
     let tags = tags
@@ -106,6 +109,9 @@ pub async fn repository(client: &Client, name: &str) -> Result<Option<Repository
 }
 
 /// Returns the image of a tag; `None` without the image or the repository.
+///
+/// # Errors
+/// When the call is denied; a missing image or repository is no error.
 pub async fn image_by_tag(client: &Client, repository: &str, tag: &str) -> Result<Option<Image>, AwsError> {
     let answer = client
         .describe_images()
@@ -129,6 +135,9 @@ pub async fn image_by_tag(client: &Client, repository: &str, tag: &str) -> Resul
 }
 
 /// Deletes the image of a tag; a missing repository has none.
+///
+/// # Errors
+/// When the call is denied, or the response lists the image as undeleted.
 pub async fn delete_image(client: &Client, repository: &str, tag: &str) -> Result<Deleted, AwsError> {
     let id = aws_sdk_ecr::types::ImageIdentifier::builder().image_tag(tag).build();
     let answer = client
@@ -139,6 +148,7 @@ pub async fn delete_image(client: &Client, repository: &str, tag: &str) -> Resul
         .await
         .map_err(failed(EcrOperation::BatchDeleteImage));
     // Rule: failed deletions are listed in a successful response.
+    // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchDeleteImage.html
     let Some(deleted) = error::optional(answer)? else { return Ok(Deleted::AlreadyGone) };
     let undeleted = deleted
         .failures()
@@ -155,7 +165,11 @@ pub async fn delete_image(client: &Client, repository: &str, tag: &str) -> Resul
 }
 
 /// Deletes a repository with the images in it.
+///
+/// # Errors
+/// When the call is denied; a missing repository is no error.
 // Rule: by force; without it, deleting a repository with images fails.
+// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DeleteRepository.html
 pub async fn delete_repository(client: &Client, name: &str) -> Result<Deleted, AwsError> {
     error::deleted(
         client
@@ -169,6 +183,9 @@ pub async fn delete_repository(client: &Client, name: &str) -> Result<Deleted, A
 }
 
 /// Returns the repositories with a name prefix, with their tags.
+///
+/// # Errors
+/// When a page is denied, or the listing has no end ([`ErrorKind::Oversized`]).
 pub async fn list_repositories(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut named = Vec::new();
     let mut pages = Pages::new(SERVICE, "DescribeRepositories");
@@ -200,6 +217,9 @@ pub async fn list_repositories(client: &Client, prefix: &str) -> Result<Vec<Tagg
 }
 
 /// Returns a repository's policy, as JSON; `None` if it has none. Lambda writes one when it first pulls an image.
+///
+/// # Errors
+/// When the call is denied, or the policy is not JSON; none is no error.
 pub async fn repository_policy(client: &Client, name: &str) -> Result<Option<serde_json::Value>, AwsError> {
     const OPERATION: EcrOperation = EcrOperation::GetRepositoryPolicy;
     let answer = client.get_repository_policy().repository_name(name).send().await.map_err(failed(OPERATION));
@@ -211,6 +231,9 @@ pub async fn repository_policy(client: &Client, name: &str) -> Result<Option<ser
 }
 
 /// Returns a repository's tags, by its ARN.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] without the repository.
 pub async fn repository_tags(client: &Client, arn: &str) -> Result<Tags, AwsError> {
     let answer = client
         .list_tags_for_resource()

@@ -37,6 +37,9 @@ fn from_sdk_tags(tags: impl IntoIterator<Item = Tag>) -> Tags {
 }
 
 /// Creates a customer-managed policy and returns its ARN.
+///
+/// # Errors
+/// [`ErrorKind::AlreadyExists`] for a name in use; also when the response lacks the ARN.
 pub async fn create_policy(
     client: &Client,
     name: &str,
@@ -62,6 +65,9 @@ pub async fn create_policy(
 /// Creates a role with a trust policy, and returns its ARN.
 ///
 /// It can be assumed after some seconds: see [`super::wait::ROLE_PROPAGATION`].
+///
+/// # Errors
+/// [`ErrorKind::AlreadyExists`] for a name in use; also when the response lacks the role.
 pub async fn create_role(
     client: &Client,
     name: &str,
@@ -85,6 +91,9 @@ pub async fn create_role(
 }
 
 /// Adds tags to a policy.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] without the policy.
 pub async fn tag_policy(client: &Client, arn: &str, tags: &Tags) -> Result<(), AwsError> {
     const OPERATION: IamOperation = IamOperation::TagPolicy;
     let tags = Some(sdk_tags(OPERATION.name(), tags)?);
@@ -93,6 +102,9 @@ pub async fn tag_policy(client: &Client, arn: &str, tags: &Tags) -> Result<(), A
 }
 
 /// Attaches a policy to a role. Idempotent.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] without the role or the policy; either may be too new to be visible.
 pub async fn attach_role_policy(client: &Client, role: &str, policy_arn: &str) -> Result<(), AwsError> {
     client
         .attach_role_policy()
@@ -122,6 +134,9 @@ pub struct Role {
 }
 
 /// Returns a role by its name; `None` if it does not exist.
+///
+/// # Errors
+/// When the call is denied; a missing role is no error, and neither is an unreadable trust policy.
 pub async fn role(client: &Client, name: &str) -> Result<Option<Role>, AwsError> {
     let answer = client.get_role().role_name(name).send().await.map_err(failed(IamOperation::GetRole));
     Ok(error::optional(answer)?.and_then(|found| found.role).map(|role| Role {
@@ -154,6 +169,9 @@ pub struct Policy {
 }
 
 /// Returns a policy by its ARN; `None` if it does not exist.
+///
+/// # Errors
+/// When the call is denied; a missing policy is no error.
 pub async fn policy(client: &Client, arn: &str) -> Result<Option<Policy>, AwsError> {
     let answer = client.get_policy().policy_arn(arn).send().await.map_err(failed(IamOperation::GetPolicy));
     Ok(error::optional(answer)?.and_then(|found| found.policy).map(|policy| Policy {
@@ -168,6 +186,9 @@ pub async fn policy(client: &Client, arn: &str) -> Result<Option<Policy>, AwsErr
 }
 
 /// Returns the document of a policy's version.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] without the policy or its version; also when the document is missing or not JSON.
 pub async fn policy_document(client: &Client, arn: &str, version: &str) -> Result<serde_json::Value, AwsError> {
     const OPERATION: IamOperation = IamOperation::GetPolicyVersion;
     let answer =
@@ -181,6 +202,7 @@ pub async fn policy_document(client: &Client, arn: &str, version: &str) -> Resul
 }
 
 // Rule: IAM returns documents percent-encoded. Not every endpoint does; JSON begins with a brace, which it encodes.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetPolicyVersion.html
 fn read_document(text: &str) -> Result<serde_json::Value, serde_json::Error> {
     if text.trim_start().starts_with('{') {
         return serde_json::from_str(text);
@@ -189,6 +211,9 @@ fn read_document(text: &str) -> Result<serde_json::Value, serde_json::Error> {
 }
 
 /// Returns the ARNs of a role's attached policies; `None` if the role does not exist.
+///
+/// # Errors
+/// When a page is denied, or the listing has no end ([`ErrorKind::Oversized`]); a missing role is no error.
 pub async fn attached_policies(client: &Client, role: &str) -> Result<Option<Vec<String>>, AwsError> {
     let mut attached = Vec::new();
     let mut pages = Pages::new(SERVICE, "ListAttachedRolePolicies");
@@ -211,7 +236,11 @@ pub async fn attached_policies(client: &Client, role: &str) -> Result<Option<Vec
 }
 
 /// Deletes a role with its policies.
+///
+/// # Errors
+/// [`ErrorKind::Conflict`] if the role gets a policy meanwhile; a missing role is no error.
 // Rule: a role with policies cannot be deleted (DeleteConflict): managed ones are detached, inline ones deleted first.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html
 pub async fn delete_role(client: &Client, name: &str) -> Result<Deleted, AwsError> {
     let Some(attached) = attached_policies(client, name).await? else {
         return Ok(Deleted::AlreadyGone);
@@ -266,7 +295,11 @@ async fn inline_policies(client: &Client, role: &str) -> Result<Vec<String>, Aws
 }
 
 /// Deletes a customer-managed policy, after detaching it from all roles and deleting its older versions.
+///
+/// # Errors
+/// [`ErrorKind::Conflict`] if the policy is attached meanwhile, or to a user or group; a missing policy is no error.
 // Rule: an attached policy, or one with versions besides the default, cannot be deleted (DeleteConflict).
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeletePolicy.html
 pub async fn delete_policy(client: &Client, arn: &str) -> Result<Deleted, AwsError> {
     let Some(roles) = roles_with_policy(client, arn).await? else {
         return Ok(Deleted::AlreadyGone);
@@ -337,11 +370,15 @@ async fn older_versions(client: &Client, arn: &str) -> Result<Vec<String>, AwsEr
 }
 
 /// Returns the roles with a name prefix, with their tags.
+///
+/// # Errors
+/// When a page or a role's tags are denied, or the listing has no end ([`ErrorKind::Oversized`]).
 pub async fn list_roles(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut roles = Vec::new();
     let mut pages = Pages::new(SERVICE, "ListRoles");
     loop {
         // Rule: IAM's prefixes are paths; names have to be filtered here.
+        // https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html
         let page =
             client.list_roles().set_marker(pages.token()).send().await.map_err(failed(IamOperation::ListRoles))?;
         roles.extend(page.roles.into_iter().filter(|role| role.role_name.starts_with(prefix)));
@@ -352,6 +389,8 @@ pub async fn list_roles(client: &Client, prefix: &str) -> Result<Vec<Tagged>, Aw
     let mut found = Vec::with_capacity(roles.len());
     for role in roles {
         // Rule: IAM's listings omit tags. A role has at most 50: one page.
+        // https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html,
+        // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
         let answer = client
             .list_role_tags()
             .role_name(&role.role_name)
@@ -367,6 +406,9 @@ pub async fn list_roles(client: &Client, prefix: &str) -> Result<Vec<Tagged>, Aw
 }
 
 /// Returns the customer-managed policies with a name prefix, with their tags.
+///
+/// # Errors
+/// When a page or a policy's tags are denied, or the listing has no end ([`ErrorKind::Oversized`]).
 pub async fn list_policies(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut named = Vec::new();
     let mut pages = Pages::new(SERVICE, "ListPolicies");

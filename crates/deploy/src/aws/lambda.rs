@@ -116,7 +116,9 @@ pub struct FunctionCode {
 
 /// Creates a function and returns its ARN. It is `Pending` at first: see [`wait_active`].
 ///
-/// [`ErrorKind::RoleNotReady`] if the role is too new to be assumed: to be retried.
+/// # Errors
+/// [`ErrorKind::RoleNotReady`] if the role is too new to be assumed: to be retried. [`ErrorKind::AlreadyExists`] for a
+/// name in use, [`ErrorKind::LimitExceeded`] for more memory than the account may use.
 pub async fn create_function(client: &Client, spec: &FunctionSpec<'_>) -> Result<String, AwsError> {
     const OPERATION: LambdaOperation = LambdaOperation::CreateFunction;
     let environment = SdkEnvironment::builder().set_variables(Some(spec.environment.iter().cloned().collect())).build();
@@ -143,6 +145,9 @@ pub async fn create_function(client: &Client, spec: &FunctionSpec<'_>) -> Result
 }
 
 /// Returns a function by its name; `None` if it does not exist.
+///
+/// # Errors
+/// When the call is denied; a missing function is no error.
 pub async fn function(client: &Client, name: &str) -> Result<Option<Function>, AwsError> {
     let answer = client
         .get_function_configuration()
@@ -193,7 +198,11 @@ fn failure(code: Option<&str>, reason: Option<&str>) -> String {
 }
 
 /// Waits until a function is active. A failed one ends the wait at once, with its reason.
+///
+/// # Errors
+/// [`WaitError::Aws`] for a failed function, [`WaitError::TimedOut`] after the deadline, [`WaitError::Cancelled`].
 // Rule: a Pending function refuses Invoke and updates (ResourceConflictException); the notification comes after this.
+// https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
 pub async fn wait_active(
     client: &Client,
     name: &str,
@@ -220,8 +229,12 @@ pub async fn wait_active(
     .await
 }
 
-/// Allows a bucket of an account to invoke a function. [`ErrorKind::AlreadyExists`] if the statement exists.
+/// Allows a bucket of an account to invoke a function.
+///
+/// # Errors
+/// [`ErrorKind::AlreadyExists`] if the statement exists, [`ErrorKind::NotFound`] without the function.
 // Rule: with the source's ARN and account: a bucket's ARN has no account, and a deleted bucket's name can be reused.
+// https://docs.aws.amazon.com/lambda/latest/api/API_AddPermission.html#lambda-AddPermission-request-SourceAccount
 pub async fn add_bucket_permission(
     client: &Client,
     function: &str,
@@ -244,6 +257,9 @@ pub async fn add_bucket_permission(
 }
 
 /// Removes a statement from a function's policy.
+///
+/// # Errors
+/// When the call is denied; a missing statement or function is no error.
 pub async fn remove_permission(client: &Client, function: &str, statement_id: &str) -> Result<Deleted, AwsError> {
     error::deleted(
         client
@@ -257,6 +273,9 @@ pub async fn remove_permission(client: &Client, function: &str, statement_id: &s
 }
 
 /// Returns a function's code and tags; `None` if it does not exist.
+///
+/// # Errors
+/// When the call is denied; a missing function is no error, and neither are denied tags.
 pub async fn function_code(client: &Client, name: &str) -> Result<Option<FunctionCode>, AwsError> {
     let answer = client.get_function().function_name(name).send().await.map_err(failed(LambdaOperation::GetFunction));
     Ok(error::optional(answer)?.map(|found| {
@@ -264,12 +283,16 @@ pub async fn function_code(client: &Client, name: &str) -> Result<Option<Functio
             found.code.map(|code| (code.image_uri, code.resolved_image_uri)).unwrap_or_default();
         // Rule: a caller without the permission to list tags gets a response with an error inside; without
         // tags it has neither.
+        // https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html#lambda-GetFunction-response-TagsError
         let tags = found.tags_error.is_none().then(|| found.tags.unwrap_or_default().into_iter().collect());
         FunctionCode { image_uri, resolved_image_uri, tags }
     }))
 }
 
 /// Returns a function's resource policy, as JSON; `None` if it has none, or does not exist.
+///
+/// # Errors
+/// When the call is denied, or the policy is not JSON; none is no error.
 pub async fn resource_policy(client: &Client, function: &str) -> Result<Option<serde_json::Value>, AwsError> {
     const OPERATION: LambdaOperation = LambdaOperation::GetPolicy;
     let answer = client.get_policy().function_name(function).send().await.map_err(failed(OPERATION));
@@ -284,6 +307,9 @@ pub async fn resource_policy(client: &Client, function: &str) -> Result<Option<s
 
 /// Returns the policy statements that allow a bucket to invoke a function, by content: CloudFormation and Terraform
 /// generate their own.
+///
+/// # Errors
+/// When the call is denied, or the policy is not JSON; none is no error.
 pub async fn bucket_permissions(
     client: &Client,
     function: &str,
@@ -305,6 +331,9 @@ fn statements_for(policy: &serde_json::Value, bucket: &str) -> Vec<serde_json::V
 }
 
 /// Deletes a function.
+///
+/// # Errors
+/// [`ErrorKind::Conflict`] during another operation; a missing function is no error.
 pub async fn delete_function(client: &Client, name: &str) -> Result<Deleted, AwsError> {
     error::deleted(
         client.delete_function().function_name(name).send().await.map_err(failed(LambdaOperation::DeleteFunction)),
@@ -312,6 +341,9 @@ pub async fn delete_function(client: &Client, name: &str) -> Result<Deleted, Aws
 }
 
 /// Returns the functions with a name prefix, with their tags.
+///
+/// # Errors
+/// When a page or a function's tags are denied, or the listing has no end ([`ErrorKind::Oversized`]).
 pub async fn list_functions(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut named = Vec::new();
     let mut pages = Pages::new(SERVICE, "ListFunctions");

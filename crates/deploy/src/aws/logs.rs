@@ -23,7 +23,10 @@ where
     AwsError::from_sdk(operation)
 }
 
-/// Creates a log group. [`super::ErrorKind::AlreadyExists`] if it exists: a late invocation may have created it.
+/// Creates a log group.
+///
+/// # Errors
+/// [`super::ErrorKind::AlreadyExists`] if it exists: a late invocation may have created it.
 pub async fn create_log_group(client: &Client, group: &str, tags: &Tags) -> Result<(), AwsError> {
     client
         .create_log_group()
@@ -36,6 +39,9 @@ pub async fn create_log_group(client: &Client, group: &str, tags: &Tags) -> Resu
 }
 
 /// Sets a group's retention in days: 1, 3, 5, 7, 14, 30, … as CloudWatch Logs allows.
+///
+/// # Errors
+/// [`super::ErrorKind::NotFound`] without the group, [`super::ErrorKind::Invalid`] for another number of days.
 pub async fn put_retention(client: &Client, group: &str, days: u32) -> Result<(), AwsError> {
     client
         .put_retention_policy()
@@ -61,6 +67,9 @@ pub struct LogGroup {
 }
 
 /// Returns a log group by its name; `None` if it does not exist.
+///
+/// # Errors
+/// When a page is denied, or the listing has no end ([`ErrorKind::Oversized`]); a missing group is no error.
 pub async fn log_group(client: &Client, group: &str) -> Result<Option<LogGroup>, AwsError> {
     // Prefixes match longer names too, and listings are sorted: an exact match comes first.
     let page = client
@@ -79,6 +88,9 @@ pub async fn log_group(client: &Client, group: &str) -> Result<Option<LogGroup>,
 }
 
 /// Returns a log group's tags, by its ARN without a star.
+///
+/// # Errors
+/// [`super::ErrorKind::NotFound`] without the group.
 pub async fn log_group_tags(client: &Client, arn: &str) -> Result<Tags, AwsError> {
     let answer = client
         .list_tags_for_resource()
@@ -90,6 +102,9 @@ pub async fn log_group_tags(client: &Client, arn: &str) -> Result<Tags, AwsError
 }
 
 /// Deletes a log group with its contents.
+///
+/// # Errors
+/// When the call is denied; a missing group is no error.
 pub async fn delete_log_group(client: &Client, group: &str) -> Result<Deleted, AwsError> {
     error::deleted(
         client.delete_log_group().log_group_name(group).send().await.map_err(failed(LogsOperation::DeleteLogGroup)),
@@ -97,6 +112,9 @@ pub async fn delete_log_group(client: &Client, group: &str) -> Result<Deleted, A
 }
 
 /// Returns the log groups with a name prefix, with their tags.
+///
+/// # Errors
+/// When a page or a group's tags are denied, or the listing has no end ([`ErrorKind::Oversized`]).
 pub async fn list_log_groups(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut named = Vec::new();
     let mut pages = Pages::new(SERVICE, "DescribeLogGroups");
@@ -129,6 +147,7 @@ pub async fn list_log_groups(client: &Client, prefix: &str) -> Result<Vec<Tagged
 }
 
 // Rule: a group has two ARNs. The one ending in `:*` is for policies, the other for tags.
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_LogGroup.html
 fn group_arn(plain: Option<String>, starred: Option<String>) -> String {
     let arn = plain.or(starred).unwrap_or_default();
     arn.strip_suffix(":*").map_or(arn.clone(), str::to_owned)

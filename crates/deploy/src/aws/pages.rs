@@ -49,6 +49,7 @@ impl Pages {
     /// When that page has been read before, or the listing has become too long.
     pub(super) fn continue_with(&mut self, next: Option<String>) -> Result<bool, AwsError> {
         // Rule: some services end a listing with an empty token.
+        // Observed; the SDK's own paginators end there too.
         let Some(next) = next.filter(|token| !token.is_empty()) else {
             return Ok(false);
         };

@@ -109,6 +109,9 @@ pub enum PolicyError {
 }
 
 /// Renders a document with its placeholders filled in.
+///
+/// # Errors
+/// [`PolicyError::Unfilled`] for a placeholder without a value; [`PolicyError::Json`] for a document that is not JSON.
 pub fn render(document: Document, values: &PolicyValues) -> Result<Value, PolicyError> {
     let mut policy: Value = serde_json::from_str(document.text())
         .map_err(|source| PolicyError::Json { document: document.file_name(), source })?;

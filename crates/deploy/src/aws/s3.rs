@@ -58,10 +58,12 @@ pub enum BucketPresence {
 
 /// Creates a bucket in a region.
 ///
+/// # Errors
 /// [`ErrorKind::AlreadyOwned`] if it exists with the same owner, [`ErrorKind::AlreadyExists`] with another one.
 pub async fn create_bucket(client: &Client, bucket: &str, region: &str) -> Result<(), AwsError> {
     // Rule: the location constraint is required outside us-east-1, and forbidden inside. There, creating an owned
     // bucket again succeeds.
+    // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
     let location = (region != "us-east-1").then(|| {
         CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::from(region)).build()
     });
@@ -76,6 +78,10 @@ pub async fn create_bucket(client: &Client, bucket: &str, region: &str) -> Resul
 }
 
 /// Waits until a new bucket can be used.
+///
+/// # Errors
+/// [`wait::WaitError::Aws`] if access is denied, [`wait::WaitError::TimedOut`] after the deadline,
+/// [`wait::WaitError::Cancelled`].
 pub async fn wait_usable(
     client: &Client,
     bucket: &str,
@@ -96,6 +102,9 @@ pub async fn wait_usable(
 }
 
 /// Returns whether a bucket exists.
+///
+/// # Errors
+/// When S3 cannot be reached or fails; a missing bucket and denied access are no errors.
 pub async fn head_bucket(client: &Client, bucket: &str) -> Result<BucketPresence, AwsError> {
     match describe::bucket(client, bucket).await {
         Ok(Some(_)) => Ok(BucketPresence::Accessible),
@@ -107,6 +116,9 @@ pub async fn head_bucket(client: &Client, bucket: &str) -> Result<BucketPresence
 }
 
 /// Sets a bucket's tags, replacing all others.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] without the bucket.
 pub async fn put_bucket_tags(client: &Client, bucket: &str, tags: &Tags) -> Result<(), AwsError> {
     const OPERATION: S3Operation = S3Operation::PutBucketTagging;
     let mut tagging = Tagging::builder();
@@ -125,17 +137,24 @@ pub async fn put_bucket_tags(client: &Client, bucket: &str, tags: &Tags) -> Resu
 }
 
 /// Returns a bucket's tags; empty without any.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] without the bucket.
 pub async fn bucket_tags(client: &Client, bucket: &str) -> Result<Tags, AwsError> {
     let answer = client.get_bucket_tagging().bucket(bucket).send().await.map_err(failed(S3Operation::GetBucketTagging));
     match answer {
         Ok(found) => Ok(tags::from_pairs(found.tag_set.into_iter().map(|tag| (tag.key, tag.value)))),
         // Rule: for a bucket without tags, the response is an error.
+        // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketTagging.html
         Err(error) if error.has_code("NoSuchTagSet") => Ok(Tags::new()),
         Err(error) => Err(error),
     }
 }
 
 /// Blocks all public access to a bucket.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] without the bucket.
 pub async fn block_public_access(client: &Client, bucket: &str) -> Result<(), AwsError> {
     client
         .put_public_access_block()
@@ -155,6 +174,9 @@ pub async fn block_public_access(client: &Client, bucket: &str) -> Result<(), Aw
 }
 
 /// Encrypts a bucket's objects at rest with S3's own keys (SSE-S3).
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] without the bucket.
 pub async fn encrypt_bucket(client: &Client, bucket: &str) -> Result<(), AwsError> {
     const OPERATION: S3Operation = S3Operation::PutBucketEncryption;
     let by_default = ServerSideEncryptionByDefault::builder()
@@ -178,6 +200,10 @@ pub async fn encrypt_bucket(client: &Client, bucket: &str) -> Result<(), AwsErro
 /// Sets a bucket's notification: each new object invokes a function.
 ///
 /// The function's permission must exist: S3 validates it ([`destination_not_validated`]).
+///
+/// # Errors
+/// [`ErrorKind::Invalid`] if S3 may not invoke the function ([`destination_not_validated`]), [`ErrorKind::NotFound`]
+/// without the bucket.
 pub async fn put_notification(client: &Client, bucket: &str, function_arn: &str) -> Result<(), AwsError> {
     const OPERATION: S3Operation = S3Operation::PutBucketNotificationConfiguration;
     let function = LambdaFunctionConfiguration::builder()
@@ -195,12 +221,16 @@ pub async fn put_notification(client: &Client, bucket: &str, function_arn: &str)
 }
 
 /// Removes all notifications of a bucket.
+///
+/// # Errors
+/// When the call is denied; a missing bucket is no error.
 pub async fn clear_notification(client: &Client, bucket: &str) -> Result<Deleted, AwsError> {
     let none = NotificationConfiguration::builder().build();
     error::deleted(replace_notification(client, bucket, none).await)
 }
 
 // Rule: a PUT replaces the whole configuration: nothing can be added or deleted separately.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketNotificationConfiguration.html
 async fn replace_notification(
     client: &Client,
     bucket: &str,
@@ -223,7 +253,12 @@ pub fn destination_not_validated(error: &AwsError) -> bool {
 }
 
 /// Returns the caller's buckets of a region with a name prefix, with their tags.
+///
+/// # Errors
+/// When a page or a bucket's tags are denied, or the listing has no end ([`ErrorKind::Oversized`]).
 // Rule: S3 lists the buckets of all regions by default, and redirects calls about those of others.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html,
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/Redirects.html
 pub async fn list_buckets(client: &Client, prefix: &str, region: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut names = Vec::new();
     let mut pages = Pages::new(SERVICE, "ListBuckets");
@@ -261,7 +296,10 @@ pub async fn list_buckets(client: &Client, prefix: &str, region: &str) -> Result
     Ok(found)
 }
 
-/// Deletes a bucket, which must be empty: `BucketNotEmpty` is an [`ErrorKind::Conflict`].
+/// Deletes a bucket, which must be empty.
+///
+/// # Errors
+/// [`ErrorKind::Conflict`] (`BucketNotEmpty`) for a bucket with contents; a missing bucket is no error.
 pub async fn delete_bucket(client: &Client, bucket: &str) -> Result<Deleted, AwsError> {
     error::deleted(client.delete_bucket().bucket(bucket).send().await.map_err(failed(S3Operation::DeleteBucket)))
 }

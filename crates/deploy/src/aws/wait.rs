@@ -68,12 +68,15 @@ pub struct Rule {
 
 /// Rule: a role is usable 7 to 12 s after its creation. Retried after 0.25, 0.5, 1 s, then every 2 s, for 48 s, on
 /// the error of a role that cannot be assumed only.
+/// The times are observed: eventual consistency,
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency>.
 pub const ROLE_PROPAGATION: Rule = Rule {
     when: |error| error.kind == ErrorKind::RoleNotReady,
     schedule: Schedule::new(Duration::from_millis(250), 2.0, Duration::from_secs(2), Duration::from_secs(48)),
 };
 
 /// Rule: throttled calls get the SDK's standard retries first, then these.
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html>.
 pub const THROTTLING: Rule = Rule {
     when: |error| error.kind == ErrorKind::Throttled,
     schedule: Schedule {
@@ -105,6 +108,7 @@ pub const CONFLICT: Rule = Rule {
 /// Rule: S3 validates the function's policy, where a new permission may not be visible
 /// yet: "Unable to validate the following destination configurations". A missing permission has the same error, so
 /// it is retried for a few seconds only.
+/// <https://github.com/zappa/Zappa/pull/1441>.
 pub const DESTINATION_VALIDATION: Rule = Rule {
     when: super::s3::destination_not_validated,
     schedule: Schedule::new(Duration::from_millis(250), 2.0, Duration::from_secs(2), Duration::from_secs(20)),
@@ -187,6 +191,10 @@ impl WaitError {
 ///
 /// An error ends the wait, except throttling, which counts as pending. Cancelling ends the wait, never a
 /// call in progress.
+///
+/// # Errors
+/// [`WaitError::Aws`] for a failed poll other than a throttled one, [`WaitError::TimedOut`] after the deadline,
+/// [`WaitError::Cancelled`].
 pub async fn until<T, F, Fut>(
     what: &str,
     schedule: &Schedule,
@@ -226,6 +234,9 @@ where
 /// passed: then the last error is the result.
 ///
 /// Cancelling ends the wait between two calls, never a call in progress: its effect would be unknown.
+///
+/// # Errors
+/// [`WaitError::Aws`] with the last failure, [`WaitError::Cancelled`] between two calls.
 pub async fn retry<T, F, Fut>(
     rules: &[Rule],
     cancel: &CancellationToken,

@@ -126,6 +126,7 @@ impl Resource for BuildProject {
             log_group: &run.name(ResourceKind::BuildLogGroup),
             timeout_minutes: settings.timeout_minutes,
             // Rule: a build may run for 36 hours, but wait for a machine only 8.
+            // https://docs.aws.amazon.com/codebuild/latest/APIReference/API_CreateProject.html
             queued_timeout_minutes: settings.timeout_minutes.min(480),
             tags: &run.tags(),
         };

@@ -122,6 +122,7 @@ async fn existing(run: &RunContext, scope: &StepScope) -> Result<Option<String>,
     let (client, name) = (&run.target.clients.lambda, &run.name(ResourceKind::Function));
     match call(scope, &[], || lambda::function(client, name)).await? {
         // Rule: a failed function cannot be repaired; it is recreated.
+        // https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
         Some(found) if matches!(found.state, FunctionState::Failed(_)) => {
             scope.progress("deleting the failed function", None, None).await?;
             call(scope, &[wait::CONFLICT], || lambda::delete_function(client, name)).await?;

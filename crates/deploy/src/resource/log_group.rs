@@ -78,6 +78,7 @@ impl Resource for LogGroup {
 }
 
 // Rule: CloudWatch's console encodes names twice, with dollars for the outer percent signs: `/` is `$252F`.
+// https://github.com/link2aws/link2aws.github.io/issues/29
 fn encoded_twice(name: &str) -> String {
     part(&part(name)).replace('%', "$")
 }

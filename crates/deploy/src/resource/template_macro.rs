@@ -23,7 +23,10 @@ static DESCRIPTOR: Descriptor = Descriptor {
     terraform: None,
 };
 
-/// The macro. CloudFormation neither lists nor describes macros: it exists while its stack is complete.
+/// The macro.
+///
+/// Rule: CloudFormation lists no macros; one exists while its stack is complete.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Operations.html>
 #[derive(Debug)]
 pub(super) struct TemplateMacro;
 

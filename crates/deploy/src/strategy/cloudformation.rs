@@ -112,6 +112,7 @@ impl RunContext {
         let client = &self.target.clients.cloudformation;
         let found = call(scope, &[], || cloudformation::stack(client, &name)).await?;
         // Rule: a stack in review has no tags yet, only its change set has.
+        // Not documented by AWS.
         let is_ours = |found: &cloudformation::Stack| match found.tags.get(DEPLOYMENT_TAG) {
             Some(owner) => owner == names.deployment().as_str(),
             None => found.status.is_in_review() && found.tags.is_empty(),

@@ -36,6 +36,11 @@ impl Leftovers {
             .collect()
     }
 
+    /// Returns the kinds of the resources found with these names.
+    pub fn kinds(&self, names: &Names) -> BTreeSet<ResourceKind> {
+        self.found.get(names.suffix().as_str()).cloned().unwrap_or_default()
+    }
+
     /// Adds what the journal records, found or not, so that its deletion is recorded. Other owners' resources stay
     /// out.
     pub fn include(&mut self, names: &Names, kinds: impl IntoIterator<Item = ResourceKind>) {

@@ -350,6 +350,7 @@ impl TerraformRunner {
                 }
                 // Rule: the provider cannot plan an imported function while its image is unknown ("inconsistent
                 // final plan"). A function stores nothing, so it is recreated.
+                // Observed.
                 if mapping.kind == ResourceKind::Function && builds {
                     let words = format!("{id} exists, but neither it nor its build is in the state: it is recreated");
                     scope.warn(words).await?;
@@ -366,6 +367,8 @@ impl TerraformRunner {
         let mut arguments = vec!["plan", "-json", "-input=false", &out, &variable];
         if rebuilds {
             // Rule: a resource is in the state before its provisioner has run; a killed Terraform does not mark it.
+            // Observed; only a provisioner that fails marks it:
+            // https://developer.hashicorp.com/terraform/language/provisioners
             scope.warn("the state has a build without an image: it is repeated").await?;
             arguments.push(REBUILD);
         }

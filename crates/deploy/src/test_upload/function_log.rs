@@ -50,6 +50,7 @@ pub(super) fn read(key: &str, uploaded_ms: i64, lines: &[LogEvent]) -> LogReadin
             started.insert(first_word(rest), line.timestamp_ms);
         } else if let Some(rest) = text.strip_prefix("REPORT RequestId: ") {
             // Rule: Lambda reports an init duration for cold starts only.
+            // https://docs.aws.amazon.com/lambda/latest/dg/nodejs-logging.html
             reports.insert(first_word(rest), rest.contains("Init Duration:"));
         } else if text.contains(" Task timed out after ") || text.contains("Error: Runtime exited") {
             let is_id = |word: &&str| word.len() == 36 && word.matches('-').count() == 4;

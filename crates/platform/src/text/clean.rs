@@ -13,7 +13,7 @@ pub fn clean(text: &str) -> String {
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         match c {
-            '\u{1b}' => skip_escape(&mut rest),
+            '\u{1b}' => drop(skip_escape(c, &mut rest)),
             '\t' => cleaned.push_str("    "),
             c if is_unsafe(c) => cleaned.push(char::REPLACEMENT_CHARACTER),
             c => cleaned.push(c),
@@ -43,23 +43,34 @@ pub fn is_unsafe(c: char) -> bool {
         )
 }
 
-fn skip_escape(rest: &mut Peekable<Chars<'_>>) {
-    match rest.next() {
-        // CSI: up to its final byte.
-        Some('[') => while rest.next().is_some_and(|c| !('\u{40}'..='\u{7e}').contains(&c)) {},
-        // OSC and other strings: up to BEL or ST.
-        Some(']' | 'P' | 'X' | '^' | '_') => {
+/// Skips an escape sequence after its first character: escape or a C1 control. Returns the parameters of a complete
+/// control sequence that sets the style (SGR). An incomplete sequence ends before the first character that is not part
+/// of it; a string ends at BEL, ST or the end of the text.
+pub fn skip_escape(first: char, rest: &mut Peekable<Chars<'_>>) -> Option<String> {
+    let opened = rest.next_if(|c| first == '\u{1b}' && matches!(c, '[' | ']' | 'P' | 'X' | '^' | '_'));
+    match (first, opened) {
+        ('\u{9b}', _) | (_, Some('[')) => {
+            let mut parameters = String::new();
+            while let Some(c) = rest.next_if(|c| ('\u{20}'..='\u{3f}').contains(c)) {
+                parameters.push(c);
+            }
+            let last = rest.next_if(|c| ('\u{40}'..='\u{7e}').contains(c));
+            (last == Some('m')).then_some(parameters)
+        }
+        // Any number of intermediate characters, then a final one.
+        ('\u{1b}', None) => {
+            while rest.next_if(|c| ('\u{20}'..='\u{2f}').contains(c)).is_some() {}
+            rest.next_if(|c| ('\u{30}'..='\u{7e}').contains(c));
+            None
+        }
+        _ => {
             while let Some(c) = rest.next() {
-                if c == '\u{7}' || (c == '\u{1b}' && rest.next_if_eq(&'\\').is_some()) {
+                if matches!(c, '\u{7}' | '\u{9c}') || (c == '\u{1b}' && rest.next_if_eq(&'\\').is_some()) {
                     break;
                 }
             }
+            None
         }
-        // Character set designations have one more character.
-        Some('(' | ')' | '*' | '+' | '#') => {
-            rest.next();
-        }
-        _ => {}
     }
 }
 

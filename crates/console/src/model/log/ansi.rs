@@ -3,9 +3,6 @@
 //! Colours are separate from the text, so that a search ignores them. The crate `ansi-to-tui` is not used: it keeps
 //! blinking and hidden text, and handles neither carriage returns nor tabs.
 
-use std::iter::Peekable;
-use std::str::Chars;
-
 use ratatui::style::{Color, Modifier, Style};
 
 use thumbctl_platform::text;
@@ -43,9 +40,9 @@ pub fn read(line: &str) -> StyledText {
     let mut rest = line.chars().peekable();
     while let Some(c) = rest.next() {
         match c {
-            '\u{1b}' => reader.escape(&mut rest),
-            '\u{9b}' => reader.control_sequence(&mut rest),
-            '\u{90}' | '\u{98}' | '\u{9d}' | '\u{9e}' | '\u{9f}' => skip_string(&mut rest),
+            '\u{1b}' | '\u{90}' | '\u{98}' | '\u{9b}' | '\u{9d}' | '\u{9e}' | '\u{9f}' => {
+                text::skip_escape(c, &mut rest).into_iter().for_each(|parameters| reader.set_style(&parameters));
+            }
             '\t' => {
                 let column = text::width(&reader.out.text);
                 (column % TAB..TAB).for_each(|_| reader.put(' '));
@@ -89,46 +86,13 @@ impl Reader {
         self.since = end;
     }
 
-    fn escape(&mut self, rest: &mut Peekable<Chars<'_>>) {
-        match rest.peek() {
-            Some('[') => {
-                rest.next();
-                self.control_sequence(rest);
-            }
-            Some(']' | 'P' | 'X' | '^' | '_') => {
-                rest.next();
-                skip_string(rest);
-            }
-            // Other sequences: any number of intermediate characters, then a final one.
-            _ => {
-                while rest.next_if(|c| ('\u{20}'..='\u{2f}').contains(c)).is_some() {}
-                rest.next_if(|c| ('\u{30}'..='\u{7e}').contains(c));
-            }
-        }
-    }
-
-    /// Parses a sequence after `ESC [`. An incomplete sequence is dropped; the next character is parsed as text.
-    fn control_sequence(&mut self, rest: &mut Peekable<Chars<'_>>) {
-        let mut parameters = String::new();
-        while let Some(c) = rest.next_if(|c| ('\u{20}'..='\u{3f}').contains(c)) {
-            parameters.push(c);
-        }
-        let end = rest.next_if(|c| ('\u{40}'..='\u{7e}').contains(c));
-        if end == Some('m') && parameters.chars().all(|c| c.is_ascii_digit() || c == ';' || c == ':') {
-            let style = rendition(self.style, &parameters);
+    fn set_style(&mut self, parameters: &str) {
+        if parameters.chars().all(|c| c.is_ascii_digit() || c == ';' || c == ':') {
+            let style = rendition(self.style, parameters);
             if style != self.style {
                 self.close();
                 self.style = style;
             }
-        }
-    }
-}
-
-/// Skips a terminal string up to BEL, ST or the end of the line.
-fn skip_string(rest: &mut Peekable<Chars<'_>>) {
-    while let Some(c) = rest.next() {
-        if c == '\u{7}' || c == '\u{9c}' || (c == '\u{1b}' && rest.next_if_eq(&'\\').is_some()) {
-            break;
         }
     }
 }

@@ -202,7 +202,8 @@ impl TestUploadRun {
             | EventKind::WarningGiven { .. }
             | EventKind::OutputGiven { .. }
             | EventKind::ChangePlanned { .. }
-            | EventKind::BuildPhase { .. } => {}
+            | EventKind::BuildPhase { .. }
+            | EventKind::Unknown(_) => {}
         }
     }
 

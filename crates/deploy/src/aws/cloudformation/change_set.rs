@@ -87,6 +87,10 @@ impl ChangeAction {
 }
 
 /// Creates a change set for a new stack, and returns the stack's ARN. The stack is in review from then on.
+///
+/// # Errors
+/// `ErrorKind::AlreadyExists` for the name of an earlier one; `ErrorKind::Invalid` for an invalid template, or a stack
+/// that is not in review.
 pub async fn create_change_set(client: &Client, spec: &ChangeSetSpec<'_>) -> Result<String, AwsError> {
     const OPERATION: CloudFormationOperation = CloudFormationOperation::CreateChangeSet;
     let parameters = spec.parameters.iter();
@@ -112,6 +116,9 @@ pub async fn create_change_set(client: &Client, spec: &ChangeSetSpec<'_>) -> Res
 }
 
 /// Returns a change set with all its changes; `None` if it does not exist.
+///
+/// # Errors
+/// When the call is denied, or the response lacks the stack's ARN; a missing change set is no error.
 pub async fn change_set(client: &Client, stack: &str, name: &str) -> Result<Option<ChangeSet>, AwsError> {
     const OPERATION: CloudFormationOperation = CloudFormationOperation::DescribeChangeSet;
     let mut changes = Vec::new();
@@ -165,6 +172,9 @@ fn planned(change: aws_sdk_cloudformation::types::ResourceChange) -> Option<Plan
 }
 
 /// Executes a change set; the stack's events report the progress.
+///
+/// # Errors
+/// `ErrorKind::NotFound` for a missing change set; `ErrorKind::Invalid` for one that is not ready.
 pub async fn execute_change_set(client: &Client, stack: &str, name: &str) -> Result<(), AwsError> {
     client
         .execute_change_set()

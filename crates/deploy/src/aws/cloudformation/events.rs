@@ -38,6 +38,7 @@ impl StackEvent {
 
     /// Returns whether it is the cause of a failure, not a consequence of another one.
     // Rule: when one resource fails, those in progress fail too, with this reason.
+    // https://github.com/coreos/coreos-kubernetes/pull/454
     pub fn is_cause_of_failure(&self) -> bool {
         let reason = self.reason.as_deref().unwrap_or_default().to_lowercase();
         self.status.ends_with("_FAILED") && !self.is_of_stack() && !reason.contains("cancelled")
@@ -45,6 +46,7 @@ impl StackEvent {
 
     /// Converts a resource's failure to the error of CloudFormation's own call.
     // Rule: the reason has the error's class as HandlerErrorCode, and the service's own message before it.
+    // https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract-errors.html
     pub fn error(&self) -> AwsError {
         let reason = self.reason.as_deref().unwrap_or_default();
         let contains = |word: &str| reason.contains(word);
@@ -73,6 +75,9 @@ impl StackEvent {
 }
 
 /// Returns the id of a stack's newest event; `None` if it has none.
+///
+/// # Errors
+/// When the call is denied, or the stack does not exist ([`ErrorKind::Invalid`]).
 pub async fn newest_event(client: &Client, stack: &str) -> Result<Option<String>, AwsError> {
     let page = client
         .describe_stack_events()
@@ -81,16 +86,22 @@ pub async fn newest_event(client: &Client, stack: &str) -> Result<Option<String>
         .await
         .map_err(failed(CloudFormationOperation::DescribeStackEvents))?;
     // Rule: CloudFormation lists the newest first.
+    // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackEvents.html
     Ok(page.stack_events.unwrap_or_default().into_iter().next().and_then(|event| event.event_id))
 }
 
 /// Returns the events of a stack after a given one (all, if none is), oldest first.
 ///
 /// `stack` should be the ARN: a name also matches later stacks, and no deleted one.
+///
+/// # Errors
+/// When a page is denied, the stack does not exist ([`ErrorKind::Invalid`]), or the listing has no end
+/// ([`ErrorKind::Oversized`]).
 pub async fn events_since(client: &Client, stack: &str, last: Option<&str>) -> Result<Vec<StackEvent>, AwsError> {
     let mut found = Vec::new();
     let mut pages = Pages::new(SERVICE, "DescribeStackEvents");
     // Rule: CloudFormation lists the newest first; a known event ends the reading.
+    // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackEvents.html
     'pages: loop {
         let page = client
             .describe_stack_events()

@@ -75,6 +75,9 @@ impl std::fmt::Debug for Variable {
 }
 
 /// Returns a project by its name; `None` if it does not exist.
+///
+/// # Errors
+/// When the call is denied; a missing project is no error.
 pub async fn project(client: &Client, name: &str) -> Result<Option<Project>, AwsError> {
     Ok(projects(client, &[name.to_owned()]).await?.pop())
 }

@@ -9,6 +9,8 @@ pub(crate) fn classify(code: Option<&str>, status: u16, message: &str) -> ErrorK
     // Rule: a new role is rejected with the code of an invalid parameter; only the text
     // differs. For Lambda, KMS may also not see the role yet, when the environment's
     // variables are encrypted for it.
+    // https://github.com/hashicorp/terraform-provider-aws/issues/14285 (role),
+    // https://github.com/hashicorp/terraform-provider-aws/issues/4633 (KMS)
     let role_is_new = match code {
         "InvalidInputException" => text.contains("not authorized to perform: sts:assumerole"),
         "InvalidParameterValueException" => {
@@ -20,6 +22,7 @@ pub(crate) fn classify(code: Option<&str>, status: u16, message: &str) -> ErrorK
         return ErrorKind::RoleNotReady;
     }
     // Rule: Lambda uses ResourceConflictException both for an existing resource and for an operation in progress.
+    // https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
     if code == "ResourceConflictException" {
         return if text.contains("already exist") || text.contains("provided already exists") {
             ErrorKind::AlreadyExists
@@ -28,12 +31,17 @@ pub(crate) fn classify(code: Option<&str>, status: u16, message: &str) -> ErrorK
         };
     }
     // Rule: new accounts have less memory and no builds at all; Lambda reports it as a validation error.
+    // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html,
+    // https://github.com/rebuy-de/aws-nuke/issues/1209 (builds),
+    // https://github.com/awslabs/genai-bedrock-agent-chatbot/issues/4 (memory)
     if text.contains("cannot have more than 0 builds")
         || (text.contains("memorysize") && text.contains("less than or equal to"))
     {
         return ErrorKind::LimitExceeded;
     }
     // Rule: S3 has a code of its own for a signature with a wrong time; elsewhere only the text differs.
+    // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html (RequestTimeTooSkewed),
+    // https://github.com/boto/botocore/issues/149 (the others' text)
     let signed_at_wrong_time = text.contains("signature expired")
         || text.contains("signature not yet current")
         || text.contains("request has expired")

@@ -46,8 +46,12 @@ impl LogTail {
     }
 
     /// Returns the lines since the last read; empty if the stream does not exist yet.
+    ///
+    /// # Errors
+    /// When a read is denied, or fails before it has any line; lines read before an error are returned first.
     // Rule: a repeated forward token means caught up, not finished. After the writer's end, one more read is
     // needed. An empty page with a new token is not the end.
+    // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
     pub async fn next(&mut self) -> Result<Vec<LogEvent>, AwsError> {
         let mut lines = Vec::new();
         self.caught_up = false;
@@ -65,6 +69,7 @@ impl LogTail {
             let page = match answer {
                 Ok(page) => page,
                 // Rule: group and stream are absent at first.
+                // https://docs.aws.amazon.com/codebuild/latest/APIReference/API_LogsLocation.html
                 Err(error) if error.is_not_found() => {
                     self.caught_up = true;
                     return Ok(lines);
@@ -94,6 +99,9 @@ impl LogTail {
     }
 
     /// Returns all lines up to the stream's current end.
+    ///
+    /// # Errors
+    /// When a read is denied; the lines read before are lost.
     pub async fn drain(&mut self) -> Result<Vec<LogEvent>, AwsError> {
         let mut pages = Pages::new(SERVICE, "GetLogEvents");
         let mut lines = self.next().await?;
@@ -124,6 +132,9 @@ struct GroupEvent {
 
 /// Returns the lines of all of a group's streams since a time (milliseconds since 1970) that match a filter pattern, by
 /// time; empty if the group does not exist.
+///
+/// # Errors
+/// When a page is denied, or the listing has no end (`ErrorKind::Oversized`); a missing group is no error.
 pub async fn filter_events(
     client: &Client,
     group: &str,
@@ -171,6 +182,7 @@ async fn events_since(
             }
         }));
         // Rule: pages may be empty and still have a next one.
+        // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
         if !pages.continue_with(page.next_token)? {
             break;
         }
@@ -199,6 +211,9 @@ impl GroupTail {
     }
 
     /// Returns the lines since the last read, each once.
+    ///
+    /// # Errors
+    /// When a page is denied, or the listing has no end (`ErrorKind::Oversized`); a missing group is no error.
     pub async fn next(&mut self) -> Result<Vec<LogEvent>, AwsError> {
         let events = events_since(&self.client, &self.group, self.since_ms, None).await?;
         let latest = events.last().map(|event| event.timestamp_ms);
@@ -218,6 +233,9 @@ impl GroupTail {
 
 /// Returns the names of a group's streams, the one with the latest event first, at most `limit` (50); empty if the
 /// group does not exist.
+///
+/// # Errors
+/// When the call is denied; a missing group is no error.
 pub async fn latest_streams(client: &Client, group: &str, limit: u32) -> Result<Vec<String>, AwsError> {
     let answer = client
         .describe_log_streams()

@@ -59,12 +59,18 @@ impl EventRule {
 }
 
 /// Returns a bucket by its name; `None` if it does not exist.
+///
+/// # Errors
+/// `ErrorKind::Denied`, also for another owner's bucket; a missing bucket is no error.
 pub async fn bucket(client: &Client, bucket: &str) -> Result<Option<Bucket>, AwsError> {
     let answer = client.head_bucket().bucket(bucket).send().await.map_err(failed(S3Operation::HeadBucket));
     Ok(error::optional(answer)?.map(|found| Bucket { region: found.bucket_region }))
 }
 
 /// Returns a bucket's encryption; `None` if it is not configured.
+///
+/// # Errors
+/// `ErrorKind::NotFound` without the bucket; no configuration is no error.
 pub async fn bucket_encryption(client: &Client, bucket: &str) -> Result<Option<Encryption>, AwsError> {
     let answer =
         client.get_bucket_encryption().bucket(bucket).send().await.map_err(failed(S3Operation::GetBucketEncryption));
@@ -80,6 +86,9 @@ pub async fn bucket_encryption(client: &Client, bucket: &str) -> Result<Option<E
 }
 
 /// Returns a bucket's public access block; `None` if it is not configured.
+///
+/// # Errors
+/// `ErrorKind::NotFound` without the bucket; no configuration is no error.
 pub async fn public_access_block(client: &Client, bucket: &str) -> Result<Option<PublicAccessBlock>, AwsError> {
     let answer =
         client.get_public_access_block().bucket(bucket).send().await.map_err(failed(S3Operation::GetPublicAccessBlock));
@@ -93,6 +102,9 @@ pub async fn public_access_block(client: &Client, bucket: &str) -> Result<Option
 }
 
 /// Returns a bucket's versioning status: `Enabled`, `Suspended`; `None` if it never was enabled.
+///
+/// # Errors
+/// `ErrorKind::NotFound` without the bucket.
 pub async fn bucket_versioning(client: &Client, bucket: &str) -> Result<Option<String>, AwsError> {
     let answer =
         client.get_bucket_versioning().bucket(bucket).send().await.map_err(failed(S3Operation::GetBucketVersioning))?;
@@ -101,6 +113,7 @@ pub async fn bucket_versioning(client: &Client, bucket: &str) -> Result<Option<S
 
 // Rule: a missing setting is an error, each with a code of its own; a missing bucket is
 // another, with the same status.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 fn unless_unset<T>(answer: Result<T, AwsError>, unset: &str) -> Result<Option<T>, AwsError> {
     match answer {
         Ok(found) => Ok(Some(found)),
@@ -110,6 +123,9 @@ fn unless_unset<T>(answer: Result<T, AwsError>, unset: &str) -> Result<Option<T>
 }
 
 /// Returns a bucket's notification rules; `None` if the bucket does not exist.
+///
+/// # Errors
+/// When the call is denied; a missing bucket is no error.
 pub async fn notification(client: &Client, bucket: &str) -> Result<Option<Vec<EventRule>>, AwsError> {
     let answer = client
         .get_bucket_notification_configuration()
@@ -124,6 +140,7 @@ pub async fn notification(client: &Client, bucket: &str) -> Result<Option<Vec<Ev
 fn rule(rule: LambdaFunctionConfiguration) -> EventRule {
     let filters = rule.filter.and_then(|filter| filter.key).and_then(|key| key.filter_rules).unwrap_or_default();
     // Rule: S3 returns `Prefix` where `prefix` was sent.
+    // https://github.com/aws/aws-sdk/issues/389
     let filter = |name: &FilterRuleName| {
         let of_name = |given: &FilterRuleName| given.as_str().eq_ignore_ascii_case(name.as_str());
         let found = filters.iter().find(|filter| filter.name.as_ref().is_some_and(of_name));

@@ -27,6 +27,9 @@ const ROUNDS: usize = 5;
 ///
 /// The caller removes its notification first. `progress` gets the counts after each page. Keys that
 /// S3 does not delete do not end it: the others are deleted, and the failed ones are the error.
+///
+/// # Errors
+/// The first key's error and the number of others, when S3 does not delete some; when a listing is denied.
 pub async fn empty_bucket(
     client: &Client,
     bucket: &str,
@@ -54,6 +57,9 @@ pub async fn empty_bucket(
 }
 
 /// Empties and deletes a bucket, repeatedly if it is written to in between (by a late invocation).
+///
+/// # Errors
+/// As [`empty_bucket`]; [`ErrorKind::Conflict`] (`BucketNotEmpty`) if it is still written to after five rounds.
 pub async fn empty_and_delete_bucket(
     client: &Client,
     bucket: &str,
@@ -106,6 +112,7 @@ async fn delete_versions(
         }
         let first = keys.first().map(|first| hashes.hash_one((&first.key, &first.version_id)));
         // Rule: DeleteObjects takes 1,000 keys at most, and rejects an empty list.
+        // https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
         for chunk in keys.chunks(1000) {
             delete_keys(client, bucket, chunk.to_vec(), emptied, &mut undeleted).await?;
             progress(*emptied);
@@ -144,6 +151,7 @@ async fn delete_keys(
         .map_err(unbuildable(OPERATION.name()))?;
     let answer = client.delete_objects().bucket(bucket).delete(delete).send().await.map_err(failed(OPERATION))?;
     // Rule: the response is a success even if every key failed: each has its own error.
+    // https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
     let errors = answer.errors.unwrap_or_default();
     emptied.objects += requested.saturating_sub(errors.len() as u64);
     for error in errors {

@@ -33,6 +33,9 @@ pub struct Object {
 }
 
 /// Uploads a file, streamed, without holding it in memory. S3 takes at most 5 GB this way.
+///
+/// # Errors
+/// [`ErrorKind::File`] if the file cannot be read, [`ErrorKind::NotFound`] without the bucket.
 pub async fn put_object_from_file(
     client: &Client,
     bucket: &str,
@@ -50,6 +53,9 @@ pub async fn put_object_from_file(
 }
 
 /// Uploads bytes from memory.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] without the bucket.
 pub async fn put_object_bytes(
     client: &Client,
     bucket: &str,
@@ -76,6 +82,10 @@ async fn put(client: &Client, bucket: &str, key: &str, body: ByteStream, content
 
 /// Downloads an object of at most [`MAX_DOWNLOAD`] bytes into a file, streamed, and returns its size. The file appears
 /// when it is complete.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] without the object, [`ErrorKind::Oversized`] for a larger one, [`ErrorKind::File`] if the file
+/// cannot be written, [`ErrorKind::Network`] and [`ErrorKind::Timeout`] for an incomplete download.
 pub async fn get_object_to_file(client: &Client, bucket: &str, key: &str, file: &Path) -> Result<u64, AwsError> {
     let mut answer = get(client, bucket, key).await?;
     let announced = answer.content_length.and_then(|length| u64::try_from(length).ok());
@@ -133,6 +143,9 @@ fn too_large(limit: u64) -> AwsError {
 }
 
 /// Downloads an object into memory: a small one, of at most [`MAX_RESPONSE`] bytes.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] without the object, [`ErrorKind::Oversized`] for a larger one.
 pub async fn get_object_bytes(client: &Client, bucket: &str, key: &str) -> Result<bytes::Bytes, AwsError> {
     let mut body = get(client, bucket, key).await?.body;
     let mut bytes = Vec::new();
@@ -151,6 +164,9 @@ async fn get(client: &Client, bucket: &str, key: &str) -> Result<GetObjectOutput
 }
 
 /// Returns an object's metadata; `None` if it does not exist.
+///
+/// # Errors
+/// When the call is denied; a missing object or bucket is no error.
 pub async fn head_object(client: &Client, bucket: &str, key: &str) -> Result<Option<Object>, AwsError> {
     let answer = client.head_object().bucket(bucket).key(key).send().await.map_err(failed(S3Operation::HeadObject));
     Ok(error::optional(answer)?.map(|found| Object {
@@ -162,6 +178,9 @@ pub async fn head_object(client: &Client, bucket: &str, key: &str) -> Result<Opt
 }
 
 /// Returns the first objects, at most 1,000, with a key prefix.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] without the bucket.
 pub async fn list_objects(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<Object>, AwsError> {
     let page = client
         .list_objects_v2()

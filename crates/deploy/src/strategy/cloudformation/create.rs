@@ -150,6 +150,7 @@ impl RunContext {
 
     /// Rule: CloudFormation propagates a stack's tags to its resources, except to managed policies, whose
     /// schema has none.
+    /// <https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/1010>.
     async fn tag_policies(&self, stack: Stack, scope: &StepScope) -> Result<(), StepError> {
         let policies = [ResourceKind::BuildPolicy, ResourceKind::FunctionPolicy];
         for kind in stack.kinds().into_iter().filter(|kind| policies.contains(kind)) {

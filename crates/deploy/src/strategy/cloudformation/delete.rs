@@ -53,6 +53,7 @@ impl RunContext {
         let (mut deleted, mut reported) = (Deleted::AlreadyGone, ReportedStates::new());
         for attempt in 1.. {
             // Rule: a rollback or update has to end before a deletion; a creation need not.
+            // https://github.com/aws/aws-toolkit-azure-devops/issues/317
             let Some(found) = self.settled_stack(stack, names, scope).await? else { break };
             if found.status.is_delete_failed() && contents == BucketContents::Delete {
                 self.empty_buckets_and_builds(stack, names, scope).await?;

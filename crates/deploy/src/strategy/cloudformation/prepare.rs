@@ -29,6 +29,7 @@ impl RunContext {
                 return Ok(StepDone::AlreadyDone);
             }
             // Rule: a stack that failed to create, or is in review, can only be deleted.
+            // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
             let why = format!("the stack is in {}: it is deleted and recreated", found.status.as_str());
             scope.progress(why, None, None).await?;
             // A deployment has no consent to delete the contents of buckets.
@@ -174,6 +175,7 @@ impl RunContext {
                 ("ComputeType", settings.build.compute_type.clone()),
                 ("TimeoutMinutes", settings.build.timeout_minutes.to_string()),
                 // Rule: a build may run for 36 hours, but wait for a machine only 8.
+                // https://docs.aws.amazon.com/codebuild/latest/APIReference/API_CreateProject.html
                 ("QueuedTimeoutMinutes", settings.build.timeout_minutes.min(480).to_string()),
             ],
             Stack::App => vec![

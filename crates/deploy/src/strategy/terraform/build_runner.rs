@@ -17,6 +17,7 @@ use crate::strategy::build::{failure_of, is_transient};
 pub(super) const BUILD_LINE: &str = "build ";
 
 /// Rule: a build may wait for a machine 8 hours, and run for 36. CodeBuild itself ends it then.
+/// <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_CreateProject.html>.
 const DEADLINE: Duration = Duration::from_secs(45 * 3600);
 
 /// How long CodeBuild may be unreachable: the build continues meanwhile.

@@ -248,6 +248,7 @@ impl Process {
 /// Rule: Terraform ignores an interrupt before it walks the resources of a plan: it prints that it stops, and then
 /// creates all of them. Before its first resource line, killing it loses nothing. (`destroy`
 /// plans by itself, and handles an interrupt meanwhile.)
+/// <https://github.com/hashicorp/terraform/issues/30918>.
 fn stop(pid: Pid, applies: bool, output: &Path) -> io::Result<StopOutcome> {
     if applies {
         // Paused, so that it starts nothing between the check and its end.

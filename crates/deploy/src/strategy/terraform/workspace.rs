@@ -243,6 +243,7 @@ impl Workspace {
 
     /// Moves `errored.tfstate` to the state. Returns whether there was one.
     // Rule: a state that could not be written goes to `errored.tfstate`, and is the valid one from then on.
+    // https://github.com/cloudposse/docs/issues/358
     pub(super) fn take_errored_state(&self) -> Result<bool, TerraformError> {
         if !self.dir.join(ERRORED_STATE).exists() {
             return Ok(false);
