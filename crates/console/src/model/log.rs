@@ -2,9 +2,6 @@
 //!
 //! The lines are in a [`crate::log_store::LogStore`], outside the model. The pane sends commands and keeps the last window.
 
-pub mod ansi;
-pub mod fold;
-pub mod search_pattern;
 #[cfg(test)]
 mod tests;
 
@@ -14,8 +11,9 @@ use thumbctl_platform::text;
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
-use self::search_pattern::SearchPattern;
 use crate::keymap::Action;
+use crate::log_store::fold;
+use crate::log_store::search_pattern::SearchPattern;
 use crate::log_store::{DisplayLine, LogCommand, LogMove, LogReport, LogRow, LogWindow, ViewportSize};
 use crate::message::Effect;
 

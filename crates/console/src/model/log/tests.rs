@@ -2,9 +2,9 @@
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
-use super::ansi::StyledText;
 use super::*;
 use crate::log_store::SearchStatus;
+use crate::log_store::ansi::StyledText;
 
 fn pane() -> LogPane {
     let mut pane = LogPane::new(LogSource::Build);

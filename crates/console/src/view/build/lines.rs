@@ -13,8 +13,9 @@ use thumbctl_platform::text;
 
 use super::super::{Appearance, clean};
 use crate::log_store::LogRow;
+use crate::log_store::fold;
 use crate::model::Model;
-use crate::model::log::{LogPane, fold};
+use crate::model::log::LogPane;
 use crate::theme::{Role, Theme};
 
 /// Draws the lines of a log.

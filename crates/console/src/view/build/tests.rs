@@ -18,7 +18,7 @@ use crate::update::update;
 /// Applies a message and the reports of the log stores.
 fn send(model: &mut Model, message: Message) -> Vec<Effect> {
     let effects = update(model, message);
-    log_store::run_store_effects(model, effects.clone());
+    scenes::run_store_effects(model, effects.clone());
     effects
 }
 
@@ -325,7 +325,7 @@ proptest! {
                 "+" => {
                     let lines = (0..count).map(|n| log_store::DisplayLine { text: format!("a{n}"), timestamp: None });
                     let effects = model.build_log.append(lines.collect());
-                    log_store::run_store_effects(&mut model, effects);
+                    scenes::run_store_effects(&mut model, effects);
                 }
                 "s" => {
                     let size = (size.0 + u16::try_from(count).expect("few"), size.1);

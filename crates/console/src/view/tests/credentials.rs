@@ -6,7 +6,6 @@ use thumbctl_core::plan::{Plan, Step};
 use thumbctl_core::resource::ResourceKind;
 
 use super::SIZES;
-use crate::log_store;
 use crate::message::{Message, RiskLevel};
 use crate::model::messages::Severity;
 use crate::model::overlay::Overlay;
@@ -185,7 +184,7 @@ fn credentials_in_search_are_masked() {
                 for letter in key.chars() {
                     let code = if letter == '\n' { KeyCode::Enter } else { KeyCode::Char(letter) };
                     let effects = update(&mut model, Message::Key(KeyEvent::new(code, KeyModifiers::NONE)));
-                    log_store::run_store_effects(&mut model, effects);
+                    scenes::run_store_effects(&mut model, effects);
                 }
                 if key.len() > 1 || key == "\n" {
                     assert_not_drawn(&model, open);
