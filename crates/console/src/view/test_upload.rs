@@ -51,8 +51,9 @@ fn state_of(card: &ImageResult, is_live: bool, now: DateTime<Utc>, look: Appeara
     let symbols = look.symbols;
     match &card.state {
         ImageState::Done => {
-            let cold = card.cold.map(|cold| if cold { " cold" } else { " warm" }).unwrap_or_default();
-            let took = card.written.map(text::milliseconds).unwrap_or_default();
+            let cold = card.invoked.and_then(|invoked| invoked.cold);
+            let cold = cold.map(|cold| if cold { " cold" } else { " warm" }).unwrap_or_default();
+            let took = card.written.map(|written| text::milliseconds(written.seconds)).unwrap_or_default();
             (symbols.ready, Role::Good, format!("{took}{cold}"))
         }
         ImageState::Failed(failure) => (symbols.failed, Role::Bad, clean(&failure.message)),

@@ -58,20 +58,32 @@ pub struct ImageResult {
     pub shown: String,
     /// The state.
     pub state: ImageState,
-    /// The time of the upload, in seconds since its start.
-    pub uploaded: Option<f64>,
-    /// The time of the invocation, in seconds since the start.
-    pub invoked: Option<f64>,
-    /// The time of the thumbnail, in seconds since the start.
-    pub written: Option<f64>,
-    /// Whether it was a cold start.
-    pub cold: Option<bool>,
-    /// The image size in bytes.
-    pub bytes: Option<u64>,
-    /// The thumbnail size in bytes.
-    pub thumbnail_bytes: Option<u64>,
+    /// The uploaded image.
+    pub uploaded: Option<StoredObject>,
+    /// The invocation of the function. Its log may arrive after the thumbnail.
+    pub invoked: Option<Invocation>,
+    /// The thumbnail in the destination bucket.
+    pub written: Option<StoredObject>,
     /// The path of the saved thumbnail.
     pub thumbnail: Option<PathBuf>,
+}
+
+/// An object in a bucket.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StoredObject {
+    /// The time when it was stored, in seconds since the start of the upload.
+    pub seconds: f64,
+    /// The size in bytes.
+    pub bytes: Option<u64>,
+}
+
+/// An invocation of the function.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Invocation {
+    /// The start time, in seconds since the start of the upload.
+    pub seconds: f64,
+    /// Whether it was a cold start.
+    pub cold: Option<bool>,
 }
 
 /// The state of an image.
@@ -96,18 +108,7 @@ pub enum ImageState {
 
 impl ImageResult {
     fn new(step: Option<StepId>, shown: String) -> Self {
-        Self {
-            step,
-            shown,
-            state: ImageState::Waiting,
-            uploaded: None,
-            invoked: None,
-            written: None,
-            cold: None,
-            bytes: None,
-            thumbnail_bytes: None,
-            thumbnail: None,
-        }
+        Self { step, shown, state: ImageState::Waiting, uploaded: None, invoked: None, written: None, thumbnail: None }
     }
 
     /// The file name.
@@ -121,12 +122,15 @@ impl ImageResult {
         path.is_absolute().then_some(path)
     }
 
+    /// The sizes of image and thumbnail in bytes, if both are known.
+    pub fn sizes(&self) -> Option<(u64, u64)> {
+        Some((self.uploaded?.bytes?, self.written?.bytes?))
+    }
+
     /// The size of the thumbnail relative to the image.
     pub fn ratio(&self) -> Option<f64> {
-        match (self.bytes, self.thumbnail_bytes) {
-            (Some(bytes), Some(thumbnail)) if bytes > 0 => Some(thumbnail as f64 / bytes as f64),
-            _ => None,
-        }
+        let (bytes, thumbnail) = self.sizes()?;
+        (bytes > 0).then(|| thumbnail as f64 / bytes as f64)
     }
 
     /// Whether it is waiting or in progress.
@@ -178,19 +182,11 @@ impl TestUploadRun {
                 // An image can occur twice: the stage belongs to the one without it.
                 let is_open = |card: &&mut ImageResult| card.shown == *image && !card.has(*stage);
                 let Some(card) = self.cards.iter_mut().find(is_open) else { return };
+                let (seconds, bytes, cold) = (*seconds, *bytes, *cold);
                 match stage {
-                    TestUploadStage::Uploaded => {
-                        card.uploaded = Some(*seconds);
-                        card.bytes = *bytes;
-                    }
-                    TestUploadStage::Invoked => {
-                        card.invoked = Some(*seconds);
-                        card.cold = *cold;
-                    }
-                    TestUploadStage::Thumbnail => {
-                        card.written = Some(*seconds);
-                        card.thumbnail_bytes = *bytes;
-                    }
+                    TestUploadStage::Uploaded => card.uploaded = Some(StoredObject { seconds, bytes }),
+                    TestUploadStage::Invoked => card.invoked = Some(Invocation { seconds, cold }),
+                    TestUploadStage::Thumbnail => card.written = Some(StoredObject { seconds, bytes }),
                     TestUploadStage::Saved => card.thumbnail = path.as_ref().map(PathBuf::from),
                 }
             }

@@ -10,7 +10,7 @@ use thumbctl_core::plan::{Plan, Step, StepId};
 
 use super::chooser::{ChooserRow, EntryKind, FileEntry, Folder, FolderListing};
 use super::picture_cache::{PictureKey, PictureState};
-use super::results::ImageState;
+use super::results::{ImageState, Invocation, StoredObject};
 use super::{TestUploadCommand, TestUploadReport};
 use crate::message::{Effect, Message, Task};
 use crate::model::Model;
@@ -360,8 +360,9 @@ fn uploaded_image_shows_stages_and_requests_thumbnail() {
     let paths: Vec<PathBuf> = requested(&effects).into_iter().map(|key| key.path).collect();
     assert!(paths.contains(&"/tmp/thumbnails/thumb-bubbles.png".into()), "{effects:?}");
     let card = model.test_upload.results.card().expect("an image");
-    assert_eq!((card.uploaded, card.invoked, card.written), (Some(0.041), Some(0.335), Some(0.612)));
-    assert_eq!((card.cold, card.bytes, card.thumbnail_bytes), (Some(true), Some(81_002), Some(6_310)));
+    assert_eq!(card.uploaded, Some(StoredObject { seconds: 0.041, bytes: Some(81_002) }));
+    assert_eq!(card.invoked, Some(Invocation { seconds: 0.335, cold: Some(true) }));
+    assert_eq!(card.written, Some(StoredObject { seconds: 0.612, bytes: Some(6_310) }));
     assert_eq!(card.state, ImageState::Done);
 }
 
@@ -387,7 +388,7 @@ fn duplicate_events_count_once() {
     scenes::apply_events(&mut model, events.clone());
     scenes::apply_events(&mut model, events);
     let cards = &model.test_upload.results.test_upload().expect("a trial").cards;
-    assert_eq!((cards[0].uploaded, cards[1].uploaded), (Some(0.041), None));
+    assert_eq!((cards[0].uploaded.map(|object| object.seconds), cards[1].uploaded), (Some(0.041), None));
     assert_eq!(model.test_upload.results.count(), 1);
 }
 

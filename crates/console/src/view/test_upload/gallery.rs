@@ -95,8 +95,8 @@ fn status(width: usize, card: &ImageResult, is_live: bool, model: &Model, look: 
     let is_bad = matches!(card.state, ImageState::Failed(_));
     let words = Span::styled(words, look.style(if is_bad { Role::Bad } else { Role::Text }));
     let used = 2 + text::width(&words.content);
-    let bytes = match (card.bytes, card.thumbnail_bytes) {
-        (Some(bytes), Some(thumbnail)) if !is_bad => {
+    let bytes = match card.sizes() {
+        Some((bytes, thumbnail)) if !is_bad => {
             format!("{} {} {}", text::bytes(bytes), look.symbols.arrow, text::bytes(thumbnail))
         }
         _ => String::new(),

@@ -52,9 +52,10 @@ fn caption(frame: &mut Frame<'_>, area: Rect, name: &str, figures: &str, look: A
 fn draw_source(frame: &mut Frame<'_>, areas: &SingleAreas, model: &Model, card: &ImageResult, look: Appearance) {
     let shown = card.source().map(|path| model.test_upload.picture(path, areas.source));
     let (pixels, bytes) = known(shown);
-    let has_changed = matches!((bytes, card.bytes), (Some(now), Some(sent)) if now != sent);
+    let uploaded = card.uploaded.and_then(|uploaded| uploaded.bytes);
+    let has_changed = matches!((bytes, uploaded), (Some(now), Some(sent)) if now != sent);
     let pixels = pixels.filter(|_| !has_changed);
-    let bytes = card.bytes.or(bytes);
+    let bytes = uploaded.or(bytes);
     caption(frame, areas.source_caption, &clean(card.name()), &figures(pixels, bytes, look), look);
     match shown {
         Some(_) if has_changed => picture::empty(frame, areas.source, None, "the file has changed", look),
@@ -76,7 +77,7 @@ fn draw_thumbnail(
     }
     let shown = card.thumbnail.as_deref().map(|path| model.test_upload.picture(path, areas.thumbnail));
     let (pixels, _) = known(shown);
-    let mut words = figures(pixels, card.thumbnail_bytes, look);
+    let mut words = figures(pixels, card.written.and_then(|written| written.bytes), look);
     if let Some(ratio) = card.ratio() {
         words.push_str(&format!(" ({})", percent(ratio)));
     }
@@ -132,15 +133,17 @@ fn draw_failure(frame: &mut Frame<'_>, area: Rect, failure: &Failure, look: Appe
 
 /// The three stages with times and bars.
 fn stages(width: usize, model: &Model, card: &ImageResult, is_live: bool, look: Appearance) -> Vec<Line<'static>> {
-    let started = match card.cold {
+    let started = match card.invoked.and_then(|invoked| invoked.cold) {
         Some(true) => "function started (cold)",
         Some(false) => "function started (warm)",
         None => "function started",
     };
+    let uploaded = card.uploaded.map(|uploaded| uploaded.seconds);
+    let invoked = card.invoked.map(|invoked| invoked.seconds);
     let rows = [
-        ("uploaded", card.uploaded, Some(0.0)),
-        (started, card.invoked, card.uploaded),
-        ("thumbnail written", card.written, card.invoked.or(card.uploaded)),
+        ("uploaded", uploaded, Some(0.0)),
+        (started, invoked, uploaded),
+        ("thumbnail written", card.written.map(|written| written.seconds), invoked.or(uploaded)),
     ];
     let has_failed = matches!(card.state, ImageState::Failed(_));
     let elapsed = match &card.state {
