@@ -117,8 +117,8 @@ pub struct RequestedDeployment {
     pub region: Option<String>,
     /// The deployment's name.
     pub name: DeploymentName,
-    /// The strategy's name.
-    pub strategy: String,
+    /// The strategy.
+    pub strategy: StrategyKind,
     /// The maximum number of parallel steps.
     pub parallelism: usize,
 }
@@ -230,21 +230,17 @@ impl Model {
     }
 
     /// The strategy of the existing deployment, else the requested one.
-    pub fn strategy(&self) -> String {
-        let standing = self.deployment.origin().filter(|_| self.deployment.has_resources());
-        standing.map_or_else(|| self.requested.strategy.clone(), |origin| origin.strategy.to_string())
+    pub fn strategy(&self) -> StrategyKind {
+        let existing = self.deployment.origin().filter(|_| self.deployment.has_resources());
+        existing.map_or(self.requested.strategy, |origin| origin.strategy)
     }
 
     /// The available panels. Stacks and Terraform depend on the strategy.
     pub fn panels(&self) -> &'static [Panel] {
-        let strategy = match &self.run {
-            Some(run) => run.started.strategy.to_string(),
-            None => self.strategy(),
-        };
-        match StrategyKind::ALL.into_iter().find(|kind| kind.as_str() == strategy) {
-            Some(StrategyKind::Cloudformation) => &Panel::WITH_STACKS,
-            Some(StrategyKind::Terraform) => &Panel::WITH_TERRAFORM,
-            Some(StrategyKind::Sdk) | None => &Panel::USUAL,
+        match self.run.as_ref().map_or_else(|| self.strategy(), |run| run.started.strategy) {
+            StrategyKind::Cloudformation => &Panel::WITH_STACKS,
+            StrategyKind::Terraform => &Panel::WITH_TERRAFORM,
+            StrategyKind::Sdk => &Panel::USUAL,
         }
     }
 

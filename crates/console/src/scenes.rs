@@ -55,7 +55,7 @@ pub(crate) fn fresh(size: (u16, u16)) -> Model {
             cloud: "sandbox".into(),
             region: None,
             name: names().deployment().clone(),
-            strategy: "sdk".into(),
+            strategy: StrategyKind::Sdk,
             parallelism: 8,
         },
         now: start(),

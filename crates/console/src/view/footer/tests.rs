@@ -1,3 +1,5 @@
+use thumbctl_core::event::StrategyKind;
+
 use super::*;
 use crate::keymap::{CustomKeys, KeyMap};
 use crate::message::Message;
@@ -33,7 +35,7 @@ fn tab_at_matches_drawn_tabs() {
 fn stacks_tab_depends_on_strategy() {
     let mut model = scenes::empty((120, 40));
     assert!(!model.panels().contains(&Panel::Stacks));
-    model.requested.strategy = "cloudformation".into();
+    model.requested.strategy = StrategyKind::Cloudformation;
     let tabs = line_of(&model, model.layout().tabs.y);
     assert!(model.panels().contains(&Panel::Stacks) && tabs.contains("7 Stacks"), "{tabs}");
 }
@@ -42,7 +44,7 @@ fn stacks_tab_depends_on_strategy() {
 fn terraform_tab_depends_on_strategy() {
     let mut model = scenes::empty((120, 40));
     assert!(!model.panels().contains(&Panel::Terraform));
-    model.requested.strategy = "terraform".into();
+    model.requested.strategy = StrategyKind::Terraform;
     let tabs = line_of(&model, model.layout().tabs.y);
     assert!(tabs.contains("8 Terraform") && !tabs.contains("7 Stacks"), "{tabs}");
 }
