@@ -72,14 +72,8 @@ pub struct Model {
     pub resources: ResourcesPane,
     /// The details of the selected resource.
     pub details: DetailsPane,
-    /// The build log.
-    pub build_log: LogPane,
-    /// The function log.
-    pub function_log: LogPane,
-    /// The log of stack events.
-    pub stack_log: LogPane,
-    /// The Terraform output.
-    pub terraform_log: LogPane,
+    /// The logs.
+    logs: BTreeMap<LogSource, LogPane>,
     /// The timing panel.
     pub timing: TimingPane,
     /// The test upload panel.
@@ -176,10 +170,7 @@ impl Model {
             panel_chosen: false,
             resources: ResourcesPane::default(),
             details: DetailsPane::default(),
-            build_log: LogPane::new(LogSource::Build),
-            function_log: LogPane::new(LogSource::Function),
-            stack_log: LogPane::new(LogSource::Stack),
-            terraform_log: LogPane::new(LogSource::Terraform),
+            logs: LogPane::SOURCES.into_iter().map(|source| (source, LogPane::new(source))).collect(),
             timing: TimingPane::default(),
             test_upload: TestUploadPane::default(),
             overlay: None,
@@ -244,23 +235,23 @@ impl Model {
         }
     }
 
-    /// The log pane of a source.
+    /// The log of a source.
+    pub fn log(&self, source: LogSource) -> &LogPane {
+        self.logs.get(&source).expect("every source has a log")
+    }
+
+    /// The log of a source, mutable.
     pub fn log_mut(&mut self, source: LogSource) -> &mut LogPane {
-        match source {
-            LogSource::Build => &mut self.build_log,
-            LogSource::Function => &mut self.function_log,
-            LogSource::Stack => &mut self.stack_log,
-            LogSource::Terraform => &mut self.terraform_log,
-        }
+        self.logs.entry(source).or_insert_with(|| LogPane::new(source))
     }
 
     /// The visible log pane.
     pub fn shown_log(&self) -> Option<&LogPane> {
         match self.shown_panel() {
-            Panel::Build => Some(&self.build_log),
-            Panel::Function => Some(&self.function_log),
-            Panel::Stacks => Some(&self.stack_log),
-            Panel::Terraform => Some(&self.terraform_log),
+            Panel::Build => Some(self.log(LogSource::Build)),
+            Panel::Function => Some(self.log(LogSource::Function)),
+            Panel::Stacks => Some(self.log(LogSource::Stack)),
+            Panel::Terraform => Some(self.log(LogSource::Terraform)),
             _ => None,
         }
     }
@@ -322,10 +313,10 @@ impl Model {
     /// Whether an input line is open in the focused panel.
     pub fn is_typing(&self) -> bool {
         match self.focus {
-            Panel::Build => self.build_log.is_typing(),
-            Panel::Function => self.function_log.is_typing(),
-            Panel::Stacks => self.stack_log.is_typing(),
-            Panel::Terraform => self.terraform_log.is_typing(),
+            Panel::Build => self.log(LogSource::Build).is_typing(),
+            Panel::Function => self.log(LogSource::Function).is_typing(),
+            Panel::Stacks => self.log(LogSource::Stack).is_typing(),
+            Panel::Terraform => self.log(LogSource::Terraform).is_typing(),
             Panel::TestUpload => self.test_upload.is_typing(),
             Panel::Resources | Panel::Details | Panel::Timing => false,
         }

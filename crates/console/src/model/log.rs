@@ -62,6 +62,9 @@ pub enum TypingPurpose {
 }
 
 impl LogPane {
+    /// The sources of all logs.
+    pub const SOURCES: [LogSource; 4] = [LogSource::Build, LogSource::Function, LogSource::Stack, LogSource::Terraform];
+
     /// Creates a pane for an empty log.
     pub fn new(source: LogSource) -> Self {
         Self {

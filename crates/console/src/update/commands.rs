@@ -1,5 +1,6 @@
 //! Commands: availability and effect of each [`Action`].
 
+use thumbctl_core::event::LogSource;
 use thumbctl_core::resource::ResourceKind;
 use tui_input::Input;
 
@@ -74,28 +75,28 @@ pub fn available_without_overlay(model: &Model, action: Action) -> bool {
         Action::ToggleDependencies => model.focus == Panel::Resources,
         Action::Copy => match model.focus {
             Panel::Resources | Panel::Details => model.selected_arn().is_some(),
-            Panel::Build => model.build_log.can(action),
-            Panel::Function => model.function_log.can(action),
-            Panel::Stacks => model.stack_log.can(action),
-            Panel::Terraform => model.terraform_log.can(action),
+            Panel::Build => model.log(LogSource::Build).can(action),
+            Panel::Function => model.log(LogSource::Function).can(action),
+            Panel::Stacks => model.log(LogSource::Stack).can(action),
+            Panel::Terraform => model.log(LogSource::Terraform).can(action),
             Panel::Timing | Panel::TestUpload => false,
         },
         Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::Top | Action::Bottom => {
             match model.focus {
                 Panel::Resources | Panel::Details | Panel::Timing => true,
-                Panel::Build => model.build_log.can(action),
-                Panel::Function => model.function_log.can(action),
-                Panel::Stacks => model.stack_log.can(action),
-                Panel::Terraform => model.terraform_log.can(action),
+                Panel::Build => model.log(LogSource::Build).can(action),
+                Panel::Function => model.log(LogSource::Function).can(action),
+                Panel::Stacks => model.log(LogSource::Stack).can(action),
+                Panel::Terraform => model.log(LogSource::Terraform).can(action),
                 Panel::TestUpload => model.test_upload.can(action),
             }
         }
         Action::Back if model.focus == Panel::Resources => model.resources.dependencies,
         Action::Left | Action::Right | Action::Save | Action::Back => match model.focus {
-            Panel::Build => model.build_log.can(action),
-            Panel::Function => model.function_log.can(action),
-            Panel::Stacks => model.stack_log.can(action),
-            Panel::Terraform => model.terraform_log.can(action),
+            Panel::Build => model.log(LogSource::Build).can(action),
+            Panel::Function => model.log(LogSource::Function).can(action),
+            Panel::Stacks => model.log(LogSource::Stack).can(action),
+            Panel::Terraform => model.log(LogSource::Terraform).can(action),
             Panel::TestUpload => model.test_upload.can(action),
             Panel::Resources | Panel::Details | Panel::Timing => false,
         },
@@ -204,10 +205,10 @@ fn in_panel(model: &mut Model, action: Action) -> Vec<Effect> {
             model.timing.scroll = scrolled(model.timing.scroll, action, rows, inside.height);
             Vec::new()
         }
-        Panel::Build => model.build_log.act(action),
-        Panel::Function => model.function_log.act(action),
-        Panel::Stacks => model.stack_log.act(action),
-        Panel::Terraform => model.terraform_log.act(action),
+        Panel::Build => model.log_mut(LogSource::Build).act(action),
+        Panel::Function => model.log_mut(LogSource::Function).act(action),
+        Panel::Stacks => model.log_mut(LogSource::Stack).act(action),
+        Panel::Terraform => model.log_mut(LogSource::Terraform).act(action),
         Panel::TestUpload => model.test_upload.act(action),
     }
 }

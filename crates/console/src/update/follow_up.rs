@@ -31,12 +31,12 @@ fn fit_panes(model: &mut Model) -> Vec<Effect> {
     }
     model.fitted = main;
     let log = log_area(main, LogSource::Build);
-    let mut effects = model.build_log.resize(log.width, log.height);
+    let mut effects = model.log_mut(LogSource::Build).resize(log.width, log.height);
     let log = log_area(main, LogSource::Function);
-    effects.extend(model.function_log.resize(log.width, log.height));
+    effects.extend(model.log_mut(LogSource::Function).resize(log.width, log.height));
     let log = log_area(main, LogSource::Stack);
-    effects.extend(model.stack_log.resize(log.width, log.height));
-    effects.extend(model.terraform_log.resize(log.width, log.height));
+    effects.extend(model.log_mut(LogSource::Stack).resize(log.width, log.height));
+    effects.extend(model.log_mut(LogSource::Terraform).resize(log.width, log.height));
     let test_upload = Layout::text_area(Layout::inside(main));
     effects.extend(model.test_upload.resize(test_upload.width, test_upload.height));
     effects

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crossterm::event::{Event as TerminalEvent, KeyEvent, KeyEventKind};
+use thumbctl_core::event::LogSource;
 use tui_input::backend::crossterm::EventHandler;
 
 use super::commands::{available, perform};
@@ -81,10 +82,10 @@ fn type_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         Some(_) => Vec::new(),
         None if !types_in_panel => Vec::new(),
         None => match model.focus {
-            Panel::Build => model.build_log.type_key(key),
-            Panel::Function => model.function_log.type_key(key),
-            Panel::Stacks => model.stack_log.type_key(key),
-            Panel::Terraform => model.terraform_log.type_key(key),
+            Panel::Build => model.log_mut(LogSource::Build).type_key(key),
+            Panel::Function => model.log_mut(LogSource::Function).type_key(key),
+            Panel::Stacks => model.log_mut(LogSource::Stack).type_key(key),
+            Panel::Terraform => model.log_mut(LogSource::Terraform).type_key(key),
             Panel::TestUpload => model.test_upload.type_key(key),
             Panel::Resources | Panel::Details | Panel::Timing => Vec::new(),
         },

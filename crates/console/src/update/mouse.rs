@@ -2,6 +2,7 @@
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
+use thumbctl_core::event::LogSource;
 
 use super::commands::{perform, select};
 use crate::keymap::Action;
@@ -119,10 +120,10 @@ fn wheel(model: &mut Model, at: Position, lines: i32) -> Vec<Effect> {
             model.details.scroll = moved(model.details.scroll, lines).min(scroll_limit(rows, inside.height));
             Vec::new()
         }
-        Panel::Build => model.build_log.scroll(lines),
-        Panel::Function => model.function_log.scroll(lines),
-        Panel::Stacks => model.stack_log.scroll(lines),
-        Panel::Terraform => model.terraform_log.scroll(lines),
+        Panel::Build => model.log_mut(LogSource::Build).scroll(lines),
+        Panel::Function => model.log_mut(LogSource::Function).scroll(lines),
+        Panel::Stacks => model.log_mut(LogSource::Stack).scroll(lines),
+        Panel::Terraform => model.log_mut(LogSource::Terraform).scroll(lines),
         Panel::Timing => {
             let rows = view::timing::rows(model, inside.width);
             model.timing.scroll = moved(model.timing.scroll, lines).min(scroll_limit(rows, inside.height));

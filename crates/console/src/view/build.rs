@@ -36,10 +36,10 @@ use crate::theme::Role;
 /// Draws the panel.
 pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
     let (panel, pane) = match model.shown_panel() {
-        Panel::Function => (Panel::Function, &model.function_log),
-        Panel::Stacks => (Panel::Stacks, &model.stack_log),
-        Panel::Terraform => (Panel::Terraform, &model.terraform_log),
-        _ => (Panel::Build, &model.build_log),
+        Panel::Function => (Panel::Function, model.log(LogSource::Function)),
+        Panel::Stacks => (Panel::Stacks, model.log(LogSource::Stack)),
+        Panel::Terraform => (Panel::Terraform, model.log(LogSource::Terraform)),
+        _ => (Panel::Build, model.log(LogSource::Build)),
     };
     let has_keys = model.focus == panel && model.overlay.is_none();
     let columns = usize::from(area.width.saturating_sub(4));

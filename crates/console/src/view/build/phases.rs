@@ -4,7 +4,7 @@ use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use thumbctl_core::event::Action;
+use thumbctl_core::event::{Action, LogSource};
 use thumbctl_core::resource::ResourceKind;
 use thumbctl_platform::text;
 
@@ -216,7 +216,7 @@ fn draw_sentence(buffer: &mut Buffer, area: Rect, model: &Model, look: Appearanc
 
 fn sentence(model: &Model) -> (PhaseStage, String, String) {
     let Some(run) = build(model) else {
-        let words = match model.build_log.window().total {
+        let words = match model.log(LogSource::Build).window().total {
             0 => "No build yet.",
             _ => "The log of the last build.",
         };

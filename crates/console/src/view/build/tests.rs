@@ -302,7 +302,7 @@ fn log_area_matches_drawn_log() {
             assert_eq!(area.intersection(Layout::inside(main)), area);
             assert!(area.height >= 8, "{width}x{height}: {area:?}");
             if source == LogSource::Build {
-                assert_eq!(model.build_log.window().lines.len(), usize::from(area.height));
+                assert_eq!(model.log(LogSource::Build).window().lines.len(), usize::from(area.height));
                 let drawn = panel(&model);
                 let last = drawn.lines().nth(usize::from(area.bottom() - main.y) - 1).expect("it is in the panel");
                 assert!(last.contains("part-60"), "{drawn}");
@@ -324,7 +324,7 @@ proptest! {
                 // Appends lines or resizes. `s` is not a key here: nothing is saved.
                 "+" => {
                     let lines = (0..count).map(|n| log_store::DisplayLine { text: format!("a{n}"), timestamp: None });
-                    let effects = model.build_log.append(lines.collect());
+                    let effects = model.log_mut(LogSource::Build).append(lines.collect());
                     scenes::run_store_effects(&mut model, effects);
                 }
                 "s" => {
@@ -336,11 +336,11 @@ proptest! {
                 }
             }
             let area = log_area(model.layout().main, LogSource::Build);
-            let window = model.build_log.window();
+            let window = model.log(LogSource::Build).window();
             prop_assert!(window.lines.len() <= usize::from(area.height));
             prop_assert_eq!(window.lines.is_empty(), window.passing == 0);
             prop_assert!(window.lines.is_empty() || window.current < window.lines.len());
-            if !model.build_log.wraps() {
+            if !model.log(LogSource::Build).wraps() {
                 prop_assert_eq!(window.lines.len(), window.passing.min(usize::from(area.height)));
             }
             let drawn = panel(&model);
