@@ -1,15 +1,10 @@
 //! [`Model`]: the state of the console. Pure: it does no I/O and reads no clock; [`super::update`] applies messages to it.
 
 pub mod activity;
-pub mod details;
-pub mod log;
 pub mod messages;
 pub mod overlay;
-pub mod panel;
 pub mod resources;
 pub mod run;
-pub mod test_upload;
-pub mod timing;
 
 use std::collections::BTreeMap;
 
@@ -18,24 +13,23 @@ use ratatui::layout::Rect;
 use thumbctl_core::deployment::Deployment;
 use thumbctl_core::event::{Event, Failure, LogSource, RunId, StrategyKind};
 use thumbctl_core::names::{DeploymentName, Names};
+use thumbctl_core::resource::ResourceKind;
 use thumbctl_core::timing::History;
 use thumbctl_deploy::session::Preview;
 
 use self::activity::Activity;
-use self::details::DetailsPane;
-use self::log::LogPane;
 use self::messages::Messages;
 use self::overlay::{ConfirmDialog, Overlay};
-use self::panel::Panel;
-use self::resources::ResourcesPane;
 use self::run::RunModel;
-use self::test_upload::TestUploadPane;
-use self::timing::TimingPane;
-use super::keymap::{Context, KeyMap};
-use super::message::{ConnectionInfo, RiskLevel};
+use super::keymap::KeyMap;
+use super::message::{ConnectionInfo, Effect, RiskLevel, RunMode, Task};
+use super::pane::details::state::DetailsState;
+use super::pane::log::state::LogState;
+use super::pane::resources::state::ResourcesState;
+use super::pane::test_upload::state::TestUploadState;
+use super::panel::Panel;
 use super::symbols::Symbols;
 use super::theme::Theme;
-use super::view::layout::Layout;
 
 /// The state of the console.
 #[derive(Debug)]
@@ -69,15 +63,15 @@ pub struct Model {
     /// Whether the user chose a panel during this run; if so, it is not switched automatically.
     pub panel_chosen: bool,
     /// The list of resources.
-    pub resources: ResourcesPane,
-    /// The details of the selected resource.
-    pub details: DetailsPane,
+    pub resources: ResourcesState,
+    /// The details of the resources.
+    pub details: DetailsState,
     /// The logs.
-    logs: BTreeMap<LogSource, LogPane>,
-    /// The timing panel.
-    pub timing: TimingPane,
-    /// The test upload panel.
-    pub test_upload: TestUploadPane,
+    logs: BTreeMap<LogSource, LogState>,
+    /// The test uploads.
+    pub test_upload: TestUploadState,
+    /// The scroll positions of the panels with a text, in rows.
+    scroll: BTreeMap<Panel, u16>,
     /// The overlay.
     pub overlay: Option<Overlay>,
     /// The messages to the user.
@@ -168,11 +162,11 @@ impl Model {
             focus: Panel::Resources,
             shown: Panel::Details,
             panel_chosen: false,
-            resources: ResourcesPane::default(),
-            details: DetailsPane::default(),
-            logs: LogPane::SOURCES.into_iter().map(|source| (source, LogPane::new(source))).collect(),
-            timing: TimingPane::default(),
-            test_upload: TestUploadPane::default(),
+            resources: ResourcesState::default(),
+            details: DetailsState::default(),
+            logs: LogState::SOURCES.into_iter().map(|source| (source, LogState::new(source))).collect(),
+            test_upload: TestUploadState::default(),
+            scroll: BTreeMap::new(),
             overlay: None,
             messages: Messages::default(),
             keymap,
@@ -202,11 +196,6 @@ impl Model {
         self.messages.expires(self.now)
     }
 
-    /// The screen layout.
-    pub fn layout(&self) -> Layout {
-        Layout::of(self)
-    }
-
     /// The connection, if established.
     pub fn connection_info(&self) -> Option<&ConnectionInfo> {
         match &self.connection {
@@ -226,75 +215,34 @@ impl Model {
         existing.map_or(self.requested.strategy, |origin| origin.strategy)
     }
 
-    /// The available panels. Stacks and Terraform depend on the strategy.
-    pub fn panels(&self) -> &'static [Panel] {
-        match self.run.as_ref().map_or_else(|| self.strategy(), |run| run.started.strategy) {
-            StrategyKind::Cloudformation => &Panel::WITH_STACKS,
-            StrategyKind::Terraform => &Panel::WITH_TERRAFORM,
-            StrategyKind::Sdk => &Panel::USUAL,
-        }
+    /// The available panels, in the order of the tabs. Stacks and Terraform depend on the strategy.
+    pub fn panels(&self) -> Vec<Panel> {
+        Panel::of(self.run.as_ref().map_or_else(|| self.strategy(), |run| run.started.strategy))
     }
 
     /// The log of a source.
-    pub fn log(&self, source: LogSource) -> &LogPane {
+    pub fn log(&self, source: LogSource) -> &LogState {
         self.logs.get(&source).expect("every source has a log")
     }
 
     /// The log of a source, mutable.
-    pub fn log_mut(&mut self, source: LogSource) -> &mut LogPane {
-        self.logs.entry(source).or_insert_with(|| LogPane::new(source))
+    pub fn log_mut(&mut self, source: LogSource) -> &mut LogState {
+        self.logs.entry(source).or_insert_with(|| LogState::new(source))
     }
 
-    /// The visible log pane.
-    pub fn shown_log(&self) -> Option<&LogPane> {
-        match self.shown_panel() {
-            Panel::Build => Some(self.log(LogSource::Build)),
-            Panel::Function => Some(self.log(LogSource::Function)),
-            Panel::Stacks => Some(self.log(LogSource::Stack)),
-            Panel::Terraform => Some(self.log(LogSource::Terraform)),
-            _ => None,
-        }
+    /// The scroll position of a panel, in rows.
+    pub fn scroll(&self, panel: Panel) -> u16 {
+        self.scroll.get(&panel).copied().unwrap_or_default()
     }
 
-    /// The panel beside the resources, or the only panel in a narrow layout.
-    pub fn shown_panel(&self) -> Panel {
-        if self.focus == Panel::Resources && self.layout().resources.is_some() { self.shown } else { self.focus }
+    /// The scroll position of a panel, mutable.
+    pub fn scroll_mut(&mut self, panel: Panel) -> &mut u16 {
+        self.scroll.entry(panel).or_default()
     }
 
     /// Whether elapsed times are displayed, so that the clock must tick.
     pub fn is_ticking(&self) -> bool {
         self.activity.is_running() || matches!(self.connection, Connection::Connecting) || self.test_upload.is_waiting()
-    }
-
-    /// The active key contexts, innermost first.
-    pub fn contexts(&self) -> Vec<Context> {
-        let mut contexts = match &self.overlay {
-            Some(overlay) => overlay.contexts().to_vec(),
-            None => return self.contexts_without_overlay(),
-        };
-        contexts.push(Context::Always);
-        contexts
-    }
-
-    /// The key contexts without an overlay, innermost first.
-    pub fn contexts_without_overlay(&self) -> Vec<Context> {
-        if self.is_typing() {
-            return vec![Context::Typing, Context::Always];
-        }
-        let mut contexts = Vec::with_capacity(3);
-        if self.activity.is_replay() {
-            contexts.push(Context::Replay);
-        }
-        contexts.push(match self.focus {
-            Panel::Resources => Context::Resources,
-            Panel::Details => Context::Details,
-            Panel::Build | Panel::Function | Panel::Stacks | Panel::Terraform => Context::Log,
-            Panel::Timing => Context::Timing,
-            Panel::TestUpload if self.test_upload.is_choosing() => Context::Chooser,
-            Panel::TestUpload => Context::TestUpload,
-        });
-        contexts.extend([Context::Everywhere, Context::Always]);
-        contexts
     }
 
     /// Ends the activity of this process; another process may hold the lock.
@@ -310,15 +258,17 @@ impl Model {
         self.deployment.resource(self.resources.selected).and_then(|resource| resource.arn.clone())
     }
 
-    /// Whether an input line is open in the focused panel.
-    pub fn is_typing(&self) -> bool {
-        match self.focus {
-            Panel::Build => self.log(LogSource::Build).is_typing(),
-            Panel::Function => self.log(LogSource::Function).is_typing(),
-            Panel::Stacks => self.log(LogSource::Stack).is_typing(),
-            Panel::Terraform => self.log(LogSource::Terraform).is_typing(),
-            Panel::TestUpload => self.test_upload.is_typing(),
-            Panel::Resources | Panel::Details | Panel::Timing => false,
-        }
+    /// Requests a run.
+    pub fn prepare(&mut self, task: Task, mode: RunMode) -> Vec<Effect> {
+        // The previous message is outdated.
+        self.messages.dismiss();
+        self.activity = Activity::Preparing { task: task.clone(), mode };
+        vec![Effect::Prepare(task, mode)]
+    }
+
+    /// Selects a resource.
+    pub fn select(&mut self, kind: ResourceKind) {
+        self.resources.selected = kind;
+        self.scroll.remove(&Panel::Details);
     }
 }

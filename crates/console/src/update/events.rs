@@ -10,8 +10,8 @@ use crate::log_store::DisplayLine;
 use crate::message::Effect;
 use crate::model::Model;
 use crate::model::messages::Severity;
-use crate::model::panel::Panel;
 use crate::model::run::RunModel;
+use crate::panel::Panel;
 
 /// Applies events in order.
 pub(super) fn take_in(model: &mut Model, events: Vec<Event>) -> Vec<Effect> {
