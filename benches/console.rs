@@ -14,7 +14,7 @@ use thumbctl_console::model::{Model, ModelInit, RequestedDeployment};
 use thumbctl_console::theme::Theme;
 use thumbctl_console::update::update;
 use thumbctl_console::{symbols, view};
-use thumbctl_core::event::Event;
+use thumbctl_core::event::{Event, StrategyKind};
 use thumbctl_core::names::DeploymentName;
 use thumbctl_test_support::console::Console;
 
@@ -323,7 +323,7 @@ fn frame() -> Figures {
             cloud: "sandbox".into(),
             region: None,
             name: DeploymentName::new("thumbnails").expect("a legal name"),
-            strategy: "sdk".into(),
+            strategy: StrategyKind::Sdk,
             parallelism: 8,
         },
         now: chrono::Utc::now(),

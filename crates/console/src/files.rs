@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use thumbctl_core::event::Failure;
 
-use super::model::test_upload::chooser::{EntryKind, FileEntry, FolderListing};
+use super::pane::test_upload::protocol::{EntryKind, FileEntry, FolderListing};
 
 /// The maximum number of listed entries.
 const MAX_ENTRIES: usize = 10_000;

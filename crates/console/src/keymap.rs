@@ -10,23 +10,15 @@ use crossterm::event::KeyEvent;
 pub use action::Action;
 pub use chord::Chord;
 
+use crate::panel::Panel;
+
 /// The scope of a binding. Inner contexts take precedence over [`Context::Everywhere`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Context {
     /// Everywhere, unless an input line or an overlay is open.
     Everywhere,
-    /// The list of resources.
-    Resources,
-    /// The details of a resource.
-    Details,
-    /// A log.
-    Log,
-    /// The timing panel.
-    Timing,
-    /// The results in the test upload panel.
-    TestUpload,
-    /// The image chooser in the test upload panel.
-    Chooser,
+    /// A panel or a part of it, as named in help and errors, such as `in logs`.
+    Panel(&'static str),
     /// A confirmation dialog.
     Confirm,
     /// The quit dialog.
@@ -99,12 +91,7 @@ impl fmt::Display for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Everywhere => "everywhere",
-            Self::Resources => "in resources",
-            Self::Details => "in details",
-            Self::Log => "in logs",
-            Self::Timing => "in the timing panel",
-            Self::TestUpload => "in the test upload panel",
-            Self::Chooser => "when choosing images",
+            Self::Panel(name) => name,
             Self::Confirm => "in a confirmation",
             Self::Quitting => "when quitting",
             Self::Reading => "in help and messages",
@@ -115,8 +102,11 @@ impl fmt::Display for Context {
     }
 }
 
-/// The default key bindings, in the order of footer and help.
-const DEFAULTS: &[(Context, Action, &[&str])] = &[
+/// Default keys: context, action, keys.
+pub type DefaultKeys = (Context, Action, &'static [&'static str]);
+
+/// The default keys of runs and replays, in the order of footer and help. The keys of the panels follow.
+const RUN_KEYS: &[DefaultKeys] = &[
     (Context::Replay, Action::Pause, &["space"]),
     (Context::Replay, Action::Faster, &["+", "="]),
     (Context::Replay, Action::Slower, &["-"]),
@@ -128,75 +118,10 @@ const DEFAULTS: &[(Context, Action, &[&str])] = &[
     (Context::Everywhere, Action::Refresh, &["r"]),
     (Context::Everywhere, Action::NextPanel, &["tab"]),
     (Context::Everywhere, Action::PreviousPanel, &["shift-tab"]),
-    (Context::Everywhere, Action::ShowResources, &["1"]),
-    (Context::Everywhere, Action::ShowDetails, &["2"]),
-    (Context::Everywhere, Action::ShowBuild, &["3"]),
-    (Context::Everywhere, Action::ShowFunction, &["4"]),
-    (Context::Everywhere, Action::ShowTiming, &["5"]),
-    (Context::Everywhere, Action::ShowTestUpload, &["6", "t"]),
-    (Context::Everywhere, Action::ShowStacks, &["7"]),
-    (Context::Everywhere, Action::ShowTerraform, &["8"]),
-    (Context::Resources, Action::Up, &["k", "up"]),
-    (Context::Resources, Action::Down, &["j", "down"]),
-    (Context::Resources, Action::PageUp, &["pgup", "ctrl-u"]),
-    (Context::Resources, Action::PageDown, &["pgdn", "ctrl-d"]),
-    (Context::Resources, Action::Top, &["g", "home"]),
-    (Context::Resources, Action::Bottom, &["G", "end"]),
-    (Context::Resources, Action::ShowDetails, &["l", "right"]),
-    (Context::Resources, Action::ToggleDependencies, &["d"]),
-    (Context::Resources, Action::Copy, &["y"]),
-    (Context::Resources, Action::Back, &["esc"]),
-    (Context::Details, Action::Up, &["k", "up"]),
-    (Context::Details, Action::Down, &["j", "down"]),
-    (Context::Details, Action::PageUp, &["pgup", "ctrl-u"]),
-    (Context::Details, Action::PageDown, &["pgdn", "ctrl-d"]),
-    (Context::Details, Action::Top, &["g", "home"]),
-    (Context::Details, Action::Bottom, &["G", "end"]),
-    (Context::Details, Action::ShowResources, &["h", "left"]),
-    (Context::Details, Action::Copy, &["y"]),
-    (Context::Log, Action::Search, &["/"]),
-    (Context::Log, Action::SearchNext, &["n"]),
-    (Context::Log, Action::SearchPrevious, &["N"]),
-    (Context::Log, Action::Filter, &["f"]),
-    (Context::Log, Action::ToggleWrap, &["w"]),
-    (Context::Log, Action::Copy, &["y"]),
-    (Context::Log, Action::Save, &["s"]),
-    (Context::Log, Action::Up, &["k", "up"]),
-    (Context::Log, Action::Down, &["j", "down"]),
-    (Context::Log, Action::Left, &["h", "left"]),
-    (Context::Log, Action::Right, &["l", "right"]),
-    (Context::Log, Action::PageUp, &["pgup", "ctrl-u", "b"]),
-    (Context::Log, Action::PageDown, &["pgdn", "ctrl-d"]),
-    (Context::Log, Action::Top, &["g", "home"]),
-    (Context::Log, Action::Bottom, &["G", "end"]),
-    (Context::Log, Action::Back, &["esc"]),
-    (Context::Timing, Action::Up, &["k", "up"]),
-    (Context::Timing, Action::Down, &["j", "down"]),
-    (Context::Timing, Action::PageUp, &["pgup", "ctrl-u"]),
-    (Context::Timing, Action::PageDown, &["pgdn", "ctrl-d"]),
-    (Context::Timing, Action::Top, &["g", "home"]),
-    (Context::Timing, Action::Bottom, &["G", "end"]),
-    (Context::TestUpload, Action::Choose, &["i", "enter"]),
-    (Context::TestUpload, Action::TypePath, &["/"]),
-    (Context::TestUpload, Action::Enlarge, &["z", "space"]),
-    (Context::TestUpload, Action::Save, &["s"]),
-    (Context::TestUpload, Action::Left, &["h", "left"]),
-    (Context::TestUpload, Action::Right, &["l", "right"]),
-    (Context::TestUpload, Action::Up, &["k", "up"]),
-    (Context::TestUpload, Action::Down, &["j", "down"]),
-    (Context::TestUpload, Action::Back, &["esc"]),
-    (Context::Chooser, Action::Send, &["enter"]),
-    (Context::Chooser, Action::Mark, &["space"]),
-    (Context::Chooser, Action::TypePath, &["/"]),
-    (Context::Chooser, Action::Up, &["k", "up"]),
-    (Context::Chooser, Action::Down, &["j", "down"]),
-    (Context::Chooser, Action::Left, &["h", "left"]),
-    (Context::Chooser, Action::Right, &["l", "right"]),
-    (Context::Chooser, Action::PageUp, &["pgup", "ctrl-u"]),
-    (Context::Chooser, Action::PageDown, &["pgdn", "ctrl-d"]),
-    (Context::Chooser, Action::Top, &["g", "home"]),
-    (Context::Chooser, Action::Bottom, &["G", "end"]),
-    (Context::Chooser, Action::Back, &["esc"]),
+];
+
+/// The default keys of overlays and input lines, and the global ones at the end of the help.
+const OTHER_KEYS: &[DefaultKeys] = &[
     (Context::Confirm, Action::Accept, &["y"]),
     (Context::Confirm, Action::Back, &["n", "esc", "q"]),
     (Context::Confirm, Action::Up, &["k", "up"]),
@@ -224,18 +149,31 @@ const DEFAULTS: &[(Context, Action, &[&str])] = &[
     (Context::Everywhere, Action::Quit, &["q"]),
 ];
 
-impl Default for KeyMap {
-    fn default() -> Self {
-        let binding = |(context, action, keys): &(Context, Action, &[&str])| Binding {
-            context: *context,
-            action: *action,
-            chords: keys.iter().map(|key| Chord::parse(key).expect("the default keys are valid")).collect(),
-        };
-        Self { bindings: DEFAULTS.iter().map(binding).collect() }
-    }
+/// The default keys that scroll a text or a list in a context.
+pub fn scroll_keys(context: Context) -> [DefaultKeys; 6] {
+    [
+        (context, Action::Up, &["k", "up"]),
+        (context, Action::Down, &["j", "down"]),
+        (context, Action::PageUp, &["pgup", "ctrl-u"]),
+        (context, Action::PageDown, &["pgdn", "ctrl-d"]),
+        (context, Action::Top, &["g", "home"]),
+        (context, Action::Bottom, &["G", "end"]),
+    ]
 }
 
 impl KeyMap {
+    /// The default bindings, with those of the panels.
+    pub fn of(panels: &[DefaultKeys]) -> Self {
+        let shows = Panel::tabs().into_iter().map(|panel| (Context::Everywhere, Action::Show(panel), panel.tab().keys));
+        let binding = |(context, action, keys): DefaultKeys| Binding {
+            context,
+            action,
+            chords: keys.iter().map(|key| Chord::parse(key).expect("the default keys are valid")).collect(),
+        };
+        let all = RUN_KEYS.iter().copied().chain(shows).chain(panels.iter().copied()).chain(OTHER_KEYS.iter().copied());
+        Self { bindings: all.map(binding).collect() }
+    }
+
     /// The default bindings, overridden by custom ones. A custom binding replaces the action's keys in all its contexts.
     ///
     /// # Errors
@@ -326,7 +264,7 @@ mod tests {
     #[test]
     fn every_action_has_a_key() {
         let map = KeyMap::default();
-        for action in Action::ALL {
+        for action in &Action::all() {
             assert!(map.bindings.iter().any(|binding| binding.action == *action), "{} has no key", action.name());
         }
     }
@@ -350,7 +288,7 @@ mod tests {
         assert_eq!(map.lookup(&typing, key(KeyCode::Char('e'))).next(), None);
         assert_eq!(map.lookup(&typing, key(KeyCode::F(7))).next(), Some(Action::Up));
         assert_eq!(map.lookup(&typing, key(KeyCode::Esc)).next(), Some(Action::Back), "escape must keep working");
-        assert_eq!(map.lookup(&[Context::Resources], key(KeyCode::Char('e'))).next(), Some(Action::Up));
+        assert_eq!(map.lookup(&[crate::pane::resources::KEYS], key(KeyCode::Char('e'))).next(), Some(Action::Up));
     }
 
     #[test]

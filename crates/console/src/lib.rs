@@ -9,10 +9,13 @@ pub mod keymap;
 pub mod log_store;
 pub mod message;
 pub mod model;
+pub mod pane;
+pub mod panel;
 pub mod pictures;
 mod runner;
 #[cfg(test)]
 pub(crate) mod scenes;
+mod scroll;
 pub mod symbols;
 pub mod terminal;
 pub mod test_upload_worker;

@@ -5,11 +5,14 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "long logs are kept in a file")]
 
+pub mod ansi;
 mod block;
+pub mod fold;
 mod lines;
 mod protocol;
 mod save;
 mod scan;
+pub mod search_pattern;
 #[cfg(test)]
 mod tests;
 mod viewport;
@@ -22,8 +25,8 @@ pub use protocol::{DisplayLine, LogCommand, LogMove, LogReport, LogRow, LogWindo
 use self::lines::Lines;
 use self::save::SaveTask;
 use self::scan::{Buffers, Scan};
+use self::search_pattern::SearchPattern;
 use self::viewport::{ScrollPosition, Viewport};
-use crate::model::log::search_pattern::SearchPattern;
 
 /// The maximum duration of one slice of work.
 const SLICE: Duration = Duration::from_millis(4);
@@ -287,38 +290,4 @@ impl LogStore {
         });
         window
     }
-}
-
-/// Executes log effects in tests until no work is pending. Supports one model at a time: a new model gets new stores.
-#[cfg(test)]
-pub(crate) fn run_store_effects(model: &mut super::model::Model, effects: Vec<super::message::Effect>) {
-    use std::cell::RefCell;
-
-    use thumbctl_core::event::LogSource;
-
-    use super::message::{Effect, Message};
-    use super::update::update;
-
-    thread_local! {
-        static STORES: RefCell<[LogStore; 2]> = RefCell::default();
-    }
-    const SOURCES: [LogSource; 2] = [LogSource::Build, LogSource::Function];
-    STORES.with_borrow_mut(|stores| {
-        if SOURCES.iter().all(|source| !model.log_mut(*source).has_reported()) {
-            *stores = Default::default();
-        }
-        let shown = SOURCES.map(|source| Effect::Log(source, model.log_mut(source).show()));
-        let mut effects: std::collections::VecDeque<Effect> = shown.into_iter().chain(effects).collect();
-        while let Some(effect) = effects.pop_front() {
-            let Effect::Log(source, command) = effect else { continue };
-            let store = &mut stores[usize::from(source == LogSource::Function)];
-            let mut reports = store.run(command);
-            while store.has_work() {
-                reports.extend(store.work());
-            }
-            for report in reports {
-                effects.extend(update(model, Message::Log(source, report)));
-            }
-        }
-    });
 }

@@ -13,7 +13,7 @@ pub use thumbctl_deploy::session::RunMode;
 use thumbctl_deploy::session::{Preview, ResourceStatus};
 
 use super::log_store::{DisplayLine, LogCommand, LogReport};
-use super::model::test_upload::{TestUploadCommand, TestUploadReport};
+use super::pane::test_upload::protocol::{TestUploadCommand, TestUploadReport};
 use super::theme::Theme;
 
 /// An input of the console.

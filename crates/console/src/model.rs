@@ -1,41 +1,35 @@
 //! [`Model`]: the state of the console. Pure: it does no I/O and reads no clock; [`super::update`] applies messages to it.
 
 pub mod activity;
-pub mod details;
-pub mod log;
 pub mod messages;
 pub mod overlay;
-pub mod panel;
 pub mod resources;
 pub mod run;
-pub mod test_upload;
-pub mod timing;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use ratatui::layout::Rect;
-use thumbctl_core::deployment::{Deployment, Origin};
+use thumbctl_core::deployment::Deployment;
 use thumbctl_core::event::{Event, Failure, LogSource, RunId, StrategyKind};
 use thumbctl_core::names::{DeploymentName, Names};
+use thumbctl_core::resource::ResourceKind;
 use thumbctl_core::timing::History;
 use thumbctl_deploy::session::Preview;
 
 use self::activity::Activity;
-use self::details::DetailsPane;
-use self::log::LogPane;
 use self::messages::Messages;
 use self::overlay::{ConfirmDialog, Overlay};
-use self::panel::Panel;
-use self::resources::ResourcesPane;
 use self::run::RunModel;
-use self::test_upload::TestUploadPane;
-use self::timing::TimingPane;
-use super::keymap::{Context, KeyMap};
-use super::message::{ConnectionInfo, RiskLevel};
+use super::keymap::KeyMap;
+use super::message::{ConnectionInfo, Effect, RiskLevel, RunMode, Task};
+use super::pane::details::state::DetailsState;
+use super::pane::log::state::LogState;
+use super::pane::resources::state::ResourcesState;
+use super::pane::test_upload::state::TestUploadState;
+use super::panel::Panel;
 use super::symbols::Symbols;
 use super::theme::Theme;
-use super::view::layout::Layout;
 
 /// The state of the console.
 #[derive(Debug)]
@@ -71,21 +65,15 @@ pub struct Model {
     /// Whether the user chose a panel during this run; if so, it is not switched automatically.
     pub panel_chosen: bool,
     /// The list of resources.
-    pub resources: ResourcesPane,
-    /// The details of the selected resource.
-    pub details: DetailsPane,
-    /// The build log.
-    pub build_log: LogPane,
-    /// The function log.
-    pub function_log: LogPane,
-    /// The log of stack events.
-    pub stack_log: LogPane,
-    /// The Terraform output.
-    pub terraform_log: LogPane,
-    /// The timing panel.
-    pub timing: TimingPane,
-    /// The test upload panel.
-    pub test_upload: TestUploadPane,
+    pub resources: ResourcesState,
+    /// The details of the resources.
+    pub details: DetailsState,
+    /// The logs.
+    logs: BTreeMap<LogSource, LogState>,
+    /// The test uploads.
+    pub test_upload: TestUploadState,
+    /// The scroll positions of the panels with a text, in rows.
+    scroll: BTreeMap<Panel, u16>,
     /// The overlay.
     pub overlay: Option<Overlay>,
     /// The messages to the user.
@@ -119,8 +107,8 @@ pub struct RequestedDeployment {
     pub region: Option<String>,
     /// The deployment's name.
     pub name: DeploymentName,
-    /// The strategy's name.
-    pub strategy: String,
+    /// The strategy.
+    pub strategy: StrategyKind,
     /// The maximum number of parallel steps.
     pub parallelism: usize,
 }
@@ -177,14 +165,11 @@ impl Model {
             focus: Panel::Resources,
             shown: Panel::Details,
             panel_chosen: false,
-            resources: ResourcesPane::default(),
-            details: DetailsPane::default(),
-            build_log: LogPane::new(LogSource::Build),
-            function_log: LogPane::new(LogSource::Function),
-            stack_log: LogPane::new(LogSource::Stack),
-            terraform_log: LogPane::new(LogSource::Terraform),
-            timing: TimingPane::default(),
-            test_upload: TestUploadPane::default(),
+            resources: ResourcesState::default(),
+            details: DetailsState::default(),
+            logs: LogState::SOURCES.into_iter().map(|source| (source, LogState::new(source))).collect(),
+            test_upload: TestUploadState::default(),
+            scroll: BTreeMap::new(),
             overlay: None,
             messages: Messages::default(),
             keymap,
@@ -214,11 +199,6 @@ impl Model {
         self.messages.expires(self.now)
     }
 
-    /// The screen layout.
-    pub fn layout(&self) -> Layout {
-        Layout::of(self)
-    }
-
     /// The connection, if established.
     pub fn connection_info(&self) -> Option<&ConnectionInfo> {
         match &self.connection {
@@ -233,85 +213,46 @@ impl Model {
     }
 
     /// The strategy of the existing deployment, else the requested one.
-    pub fn strategy(&self) -> String {
-        let standing = self.deployment.origin().filter(|_| self.deployment.has_resources());
-        let name = |origin: &Origin| origin.unknown_strategy.clone().unwrap_or(origin.strategy.to_string());
-        standing.map_or_else(|| self.requested.strategy.clone(), name)
+    pub fn strategy(&self) -> StrategyKind {
+        let existing = self.deployment.origin().filter(|_| self.deployment.has_resources());
+        existing.map_or(self.requested.strategy, |origin| origin.strategy)
     }
 
-    /// The available panels. Stacks and Terraform depend on the strategy.
-    pub fn panels(&self) -> &'static [Panel] {
-        let strategy = match &self.run {
-            Some(run) => run.started.strategy.to_string(),
-            None => self.strategy(),
-        };
-        match StrategyKind::ALL.into_iter().find(|kind| kind.as_str() == strategy) {
-            Some(StrategyKind::Cloudformation) => &Panel::WITH_STACKS,
-            Some(StrategyKind::Terraform) => &Panel::WITH_TERRAFORM,
-            Some(StrategyKind::Sdk) | None => &Panel::USUAL,
-        }
+    /// The name of the strategy; a newer version's is unknown to this one.
+    pub fn strategy_name(&self) -> String {
+        let existing = self.deployment.origin().filter(|_| self.deployment.has_resources());
+        let unknown = existing.and_then(|origin| origin.unknown_strategy.clone());
+        unknown.unwrap_or_else(|| self.strategy().to_string())
     }
 
-    /// The log pane of a source.
-    pub fn log_mut(&mut self, source: LogSource) -> &mut LogPane {
-        match source {
-            LogSource::Build => &mut self.build_log,
-            LogSource::Function => &mut self.function_log,
-            LogSource::Stack => &mut self.stack_log,
-            LogSource::Terraform => &mut self.terraform_log,
-        }
+    /// The available panels, in the order of the tabs. Stacks and Terraform depend on the strategy.
+    pub fn panels(&self) -> Vec<Panel> {
+        Panel::of(self.run.as_ref().map_or_else(|| self.strategy(), |run| run.started.strategy))
     }
 
-    /// The visible log pane.
-    pub fn shown_log(&self) -> Option<&LogPane> {
-        match self.shown_panel() {
-            Panel::Build => Some(&self.build_log),
-            Panel::Function => Some(&self.function_log),
-            Panel::Stacks => Some(&self.stack_log),
-            Panel::Terraform => Some(&self.terraform_log),
-            _ => None,
-        }
+    /// The log of a source.
+    pub fn log(&self, source: LogSource) -> &LogState {
+        self.logs.get(&source).expect("every source has a log")
     }
 
-    /// The panel beside the resources, or the only panel in a narrow layout.
-    pub fn shown_panel(&self) -> Panel {
-        if self.focus == Panel::Resources && self.layout().resources.is_some() { self.shown } else { self.focus }
+    /// The log of a source, mutable.
+    pub fn log_mut(&mut self, source: LogSource) -> &mut LogState {
+        self.logs.entry(source).or_insert_with(|| LogState::new(source))
+    }
+
+    /// The scroll position of a panel, in rows.
+    pub fn scroll(&self, panel: Panel) -> u16 {
+        self.scroll.get(&panel).copied().unwrap_or_default()
+    }
+
+    /// The scroll position of a panel, mutable.
+    pub fn scroll_mut(&mut self, panel: Panel) -> &mut u16 {
+        self.scroll.entry(panel).or_default()
     }
 
     /// Whether elapsed times are displayed, so that the clock must tick.
     pub fn is_ticking(&self) -> bool {
         self.activity.is_running() || matches!(self.connection, Connection::Connecting) || self.test_upload.is_waiting()
-    }
-
-    /// The active key contexts, innermost first.
-    pub fn contexts(&self) -> Vec<Context> {
-        let mut contexts = match &self.overlay {
-            Some(overlay) => overlay.contexts().to_vec(),
-            None => return self.contexts_without_overlay(),
-        };
-        contexts.push(Context::Always);
-        contexts
-    }
-
-    /// The key contexts without an overlay, innermost first.
-    pub fn contexts_without_overlay(&self) -> Vec<Context> {
-        if self.is_typing() {
-            return vec![Context::Typing, Context::Always];
-        }
-        let mut contexts = Vec::with_capacity(3);
-        if self.activity.is_replay() {
-            contexts.push(Context::Replay);
-        }
-        contexts.push(match self.focus {
-            Panel::Resources => Context::Resources,
-            Panel::Details => Context::Details,
-            Panel::Build | Panel::Function | Panel::Stacks | Panel::Terraform => Context::Log,
-            Panel::Timing => Context::Timing,
-            Panel::TestUpload if self.test_upload.is_choosing() => Context::Chooser,
-            Panel::TestUpload => Context::TestUpload,
-        });
-        contexts.extend([Context::Everywhere, Context::Always]);
-        contexts
     }
 
     /// Ends the activity of this process; another process may hold the lock.
@@ -327,15 +268,17 @@ impl Model {
         self.deployment.resource(self.resources.selected).and_then(|resource| resource.arn.clone())
     }
 
-    /// Whether an input line is open in the focused panel.
-    pub fn is_typing(&self) -> bool {
-        match self.focus {
-            Panel::Build => self.build_log.is_typing(),
-            Panel::Function => self.function_log.is_typing(),
-            Panel::Stacks => self.stack_log.is_typing(),
-            Panel::Terraform => self.terraform_log.is_typing(),
-            Panel::TestUpload => self.test_upload.is_typing(),
-            Panel::Resources | Panel::Details | Panel::Timing => false,
-        }
+    /// Requests a run.
+    pub fn prepare(&mut self, task: Task, mode: RunMode) -> Vec<Effect> {
+        // The previous message is outdated.
+        self.messages.dismiss();
+        self.activity = Activity::Preparing { task: task.clone(), mode };
+        vec![Effect::Prepare(task, mode)]
+    }
+
+    /// Selects a resource.
+    pub fn select(&mut self, kind: ResourceKind) {
+        self.resources.selected = kind;
+        self.scroll.remove(&Panel::Details);
     }
 }

@@ -18,7 +18,8 @@ use thumbctl_deploy::strategy::{self, sdk};
 
 use self::no_terminal::NoTerminal;
 use super::keymap::KeyMap;
-use super::message::{ConnectionInfo, Message, RiskLevel};
+use super::log_store::LogStore;
+use super::message::{ConnectionInfo, Effect, Message, RiskLevel};
 use super::model::activity::{ActiveRun, Activity};
 use super::model::{Model, ModelInit, RequestedDeployment};
 use super::symbols;
@@ -54,7 +55,7 @@ pub(crate) fn fresh(size: (u16, u16)) -> Model {
             cloud: "sandbox".into(),
             region: None,
             name: names().deployment().clone(),
-            strategy: "sdk".into(),
+            strategy: StrategyKind::Sdk,
             parallelism: 8,
         },
         now: start(),
@@ -327,7 +328,33 @@ pub(crate) fn hold(model: &mut Model, step: &StepId) {
 /// Applies events and the reports of the log stores.
 pub(crate) fn apply_events(model: &mut Model, events: Vec<Event>) {
     let effects = update(model, Message::Events(events));
-    super::log_store::run_store_effects(model, effects);
+    run_store_effects(model, effects);
+}
+
+/// Executes log effects in tests until no work is pending. Supports one model at a time: a new model gets new stores.
+pub(crate) fn run_store_effects(model: &mut Model, effects: Vec<Effect>) {
+    thread_local! {
+        static STORES: std::cell::RefCell<[LogStore; 2]> = std::cell::RefCell::default();
+    }
+    const SOURCES: [LogSource; 2] = [LogSource::Build, LogSource::Function];
+    STORES.with_borrow_mut(|stores| {
+        if SOURCES.iter().all(|source| !model.log_mut(*source).has_reported()) {
+            *stores = Default::default();
+        }
+        let shown = SOURCES.map(|source| Effect::Log(source, model.log_mut(source).show()));
+        let mut effects: std::collections::VecDeque<Effect> = shown.into_iter().chain(effects).collect();
+        while let Some(effect) = effects.pop_front() {
+            let Effect::Log(source, command) = effect else { continue };
+            let store = &mut stores[usize::from(source == LogSource::Function)];
+            let mut reports = store.run(command);
+            while store.has_work() {
+                reports.extend(store.work());
+            }
+            for report in reports {
+                effects.extend(update(model, Message::Log(source, report)));
+            }
+        }
+    });
 }
 
 /// Draws a frame of a size.

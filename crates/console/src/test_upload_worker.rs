@@ -15,9 +15,7 @@ use tokio::sync::mpsc;
 
 use super::files;
 use super::message::Message;
-use super::model::test_upload::chooser::Folder;
-use super::model::test_upload::picture_cache::PictureKey;
-use super::model::test_upload::{TestUploadCommand, TestUploadReport};
+use super::pane::test_upload::protocol::{Folder, PictureKey, TestUploadCommand, TestUploadReport};
 use super::pictures::{Graphics, Picture};
 
 /// The number of decoder threads.
@@ -215,7 +213,7 @@ impl Drop for TestUploadWorker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::test_upload::chooser::EntryKind;
+    use crate::pane::test_upload::protocol::EntryKind;
 
     /// A worker and its messages.
     fn worker() -> (TestUploadWorker, mpsc::Receiver<Message>) {

@@ -1,9 +1,7 @@
-//! The view: draws the model. One file per panel.
+//! The view: draws the model. What is in the panels is drawn by their panes.
 
-pub mod build;
 pub mod card;
 pub mod dependencies;
-pub mod details;
 pub mod footer;
 pub mod header;
 pub mod hints;
@@ -12,10 +10,7 @@ pub mod layout;
 pub mod line;
 pub mod next_step;
 pub mod overlay;
-pub mod resources;
 pub mod status_symbol;
-pub mod test_upload;
-pub mod timing;
 
 use ratatui::Frame;
 use ratatui::style::Style;
@@ -24,14 +19,15 @@ use ratatui::widgets::{Block, Paragraph, Wrap};
 
 use self::layout::{Layout, MIN_SIZE};
 use super::model::Model;
-use super::model::panel::Panel;
+use super::panel::Panel;
 use super::symbols::Symbols;
 use super::theme::{Role, Theme};
 
 /// The theme and symbols for drawing.
 #[derive(Clone, Copy, Debug)]
 pub struct Appearance {
-    theme: Theme,
+    /// The theme.
+    pub theme: Theme,
     /// The symbols.
     pub symbols: &'static Symbols,
 }
@@ -95,23 +91,15 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
     }
     header::draw(frame, layout.header, model, look);
     if let Some(area) = layout.resources {
-        resources::draw(frame, area, model, look);
+        Panel::Resources.pane().draw(frame, area, model, look);
     }
     if let Some(area) = layout.next {
         next_step::draw(frame, area, model, look);
     }
     footer::draw_tabs(frame, layout.tabs, model, look);
-    match model.shown_panel() {
-        Panel::Resources => resources::draw(frame, layout.main, model, look),
-        Panel::Details => details::draw(frame, layout.main, model, look),
-        Panel::Build | Panel::Function | Panel::Stacks | Panel::Terraform => {
-            build::draw(frame, layout.main, model, look);
-        }
-        Panel::Timing => timing::draw(frame, layout.main, model, look),
-        Panel::TestUpload => test_upload::draw(frame, layout.main, model, look),
-    }
+    model.shown_panel().pane().draw(frame, layout.main, model, look);
     if let Some(area) = layout.below {
-        timing::draw(frame, area, model, look);
+        Panel::Timing.pane().draw(frame, area, model, look);
     }
     footer::draw_message(frame, layout.message, model, look);
     footer::draw_keys(frame, layout.footer, model, look);

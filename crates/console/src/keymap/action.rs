@@ -1,23 +1,56 @@
 //! [`Action`]: the commands of the console, by name.
 
+use crate::panel::Panel;
+
 macro_rules! actions {
-    ($($(#[$meta:meta])* $action:ident => $name:literal, $title:literal;)+) => {
+    (
+        $($(#[$meta:meta])* $action:ident => $name:literal, $title:literal, $label:literal;)+
+        [Show(panel)];
+        $($(#[$meta_after:meta])* $after:ident => $name_after:literal, $title_after:literal, $label_after:literal;)+
+    ) => {
         /// A command of the console. Keys, entries of the command palette and clicks map to it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Action { $($(#[$meta])* $action),+ }
+        pub enum Action {
+            $($(#[$meta])* $action,)+
+            /// Goes to a panel.
+            Show(Panel),
+            $($(#[$meta_after])* $after),+
+        }
 
         impl Action {
             /// Every action, in the order of the help page.
-            pub const ALL: &'static [Self] = &[$(Self::$action),+];
+            pub fn all() -> Vec<Self> {
+                let mut all = vec![$(Self::$action),+];
+                all.extend(Panel::ALL.iter().copied().map(Self::Show));
+                all.extend([$(Self::$after),+]);
+                all
+            }
 
             /// The name in the configuration file.
             pub fn name(self) -> &'static str {
-                match self { $(Self::$action => $name),+ }
+                match self {
+                    $(Self::$action => $name,)+
+                    Self::Show(panel) => panel.tab().name,
+                    $(Self::$after => $name_after),+
+                }
             }
 
             /// The description in help and command palette.
             pub fn title(self) -> &'static str {
-                match self { $(Self::$action => $title),+ }
+                match self {
+                    $(Self::$action => $title,)+
+                    Self::Show(panel) => panel.tab().command,
+                    $(Self::$after => $title_after),+
+                }
+            }
+
+            /// The label beside the key in the footer, at most two words.
+            pub fn label(self) -> &'static str {
+                match self {
+                    $(Self::$action => $label,)+
+                    Self::Show(panel) => panel.tab().label,
+                    $(Self::$after => $label_after),+
+                }
             }
         }
     };
@@ -25,181 +58,112 @@ macro_rules! actions {
 
 actions! {
     /// Runs the next step of the deployment; starts a run if there is none.
-    RunStep => "do-next", "Run the next step";
+    RunStep => "do-next", "Run the next step", "run step";
     /// Runs all remaining steps without a prompt.
-    RunAll => "run-on", "Run all remaining steps";
+    RunAll => "run-on", "Run all remaining steps", "run all";
     /// Pauses the run before its next step.
-    Pause => "pause", "Pause before the next step";
+    Pause => "pause", "Pause before the next step", "pause";
     /// Cancels the run, after confirmation.
-    Cancel => "cancel", "Cancel the run";
+    Cancel => "cancel", "Cancel the run", "cancel";
     /// Destroys the deployment, after confirmation.
-    Destroy => "destroy", "Destroy the deployment";
+    Destroy => "destroy", "Destroy the deployment", "destroy";
     /// Refreshes the state from the cloud.
-    Refresh => "refresh", "Refresh from the cloud";
+    Refresh => "refresh", "Refresh from the cloud", "refresh";
     /// Increases the replay speed.
-    Faster => "faster", "Increase replay speed";
+    Faster => "faster", "Increase replay speed", "faster";
     /// Decreases the replay speed.
-    Slower => "slower", "Decrease replay speed";
+    Slower => "slower", "Decrease replay speed", "slower";
 
     /// Goes to the next panel.
-    NextPanel => "next-panel", "Next panel";
+    NextPanel => "next-panel", "Next panel", "panel";
     /// Goes to the previous panel.
-    PreviousPanel => "previous-panel", "Previous panel";
-    /// Goes to the resources.
-    ShowResources => "show-resources", "Show the resources";
-    /// Goes to the selected resource's details.
-    ShowDetails => "show-details", "Show resource details";
-    /// Goes to the build log.
-    ShowBuild => "show-build", "Show build and build log";
-    /// Goes to the function log.
-    ShowFunction => "show-function", "Show function log";
-    /// Goes to the stack events.
-    ShowStacks => "show-stacks", "Show CloudFormation stack events";
-    /// Goes to the Terraform output.
-    ShowTerraform => "show-terraform", "Show Terraform output";
-    /// Goes to the timing panel.
-    ShowTiming => "show-timing", "Show timing";
-    /// Goes to the test upload panel.
-    ShowTestUpload => "show-trial", "Test upload";
+    PreviousPanel => "previous-panel", "Previous panel", "previous panel";
+    [Show(panel)];
 
     /// Moves up by one.
-    Up => "up", "Up";
+    Up => "up", "Up", "up";
     /// Moves down by one.
-    Down => "down", "Down";
+    Down => "down", "Down", "down";
     /// Moves left by one.
-    Left => "left", "Left";
+    Left => "left", "Left", "left";
     /// Moves right by one.
-    Right => "right", "Right";
+    Right => "right", "Right", "right";
     /// Moves up by a page.
-    PageUp => "page-up", "Page up";
+    PageUp => "page-up", "Page up", "page up";
     /// Moves down by a page.
-    PageDown => "page-down", "Page down";
+    PageDown => "page-down", "Page down", "page down";
     /// Goes to the top.
-    Top => "top", "Go to the top";
+    Top => "top", "Go to the top", "top";
     /// Goes to the bottom; in a log, follows it.
-    Bottom => "bottom", "Go to the bottom";
+    Bottom => "bottom", "Go to the bottom", "bottom";
 
     /// Shows or hides the dependencies of a resource.
-    ToggleDependencies => "dependencies", "Show dependencies";
+    ToggleDependencies => "dependencies", "Show dependencies", "dependencies";
     /// Copies the selection: a log line or an ARN.
-    Copy => "copy", "Copy log line or ARN";
+    Copy => "copy", "Copy log line or ARN", "copy";
 
     /// Searches the log.
-    Search => "search", "Search the log";
+    Search => "search", "Search the log", "search";
     /// Goes to the next match.
-    SearchNext => "search-next", "Next match";
+    SearchNext => "search-next", "Next match", "next";
     /// Goes to the previous match.
-    SearchPrevious => "search-previous", "Previous match";
+    SearchPrevious => "search-previous", "Previous match", "previous";
     /// Filters the log by a text.
-    Filter => "filter", "Filter the log";
+    Filter => "filter", "Filter the log", "filter";
     /// Wraps long lines, or not.
-    ToggleWrap => "wrap", "Wrap long lines";
+    ToggleWrap => "wrap", "Wrap long lines", "wrap";
     /// Saves the log to a file, or the thumbnails to a folder.
-    Save => "save", "Save to a file";
+    Save => "save", "Save to a file", "save";
 
     /// Chooses images to upload.
-    Choose => "choose", "Choose images";
+    Choose => "choose", "Choose images", "choose";
     /// Opens the input line for an image path.
-    TypePath => "type-path", "Enter an image path";
+    TypePath => "type-path", "Enter an image path", "enter path";
     /// Marks or unmarks an image.
-    Mark => "mark", "Mark an image";
+    Mark => "mark", "Mark an image", "mark";
     /// Switches between one image and all images.
-    Enlarge => "enlarge", "Show one image or all";
+    Enlarge => "enlarge", "Show one image or all", "enlarge";
     /// Uploads the chosen images.
-    Send => "send", "Upload the images";
+    Send => "send", "Upload the images", "upload";
 
     /// Confirms.
-    Accept => "accept", "Confirm";
+    Accept => "accept", "Confirm", "accept";
     /// Closes the overlay; ends a search.
-    Back => "back", "Back";
+    Back => "back", "Back", "back";
     /// Waits for the end of the run, then quits.
-    QuitAfter => "quit-after", "Wait for the run, then quit";
+    QuitAfter => "quit-after", "Wait for the run, then quit", "wait";
     /// Cancels the run, then quits.
-    QuitCancel => "quit-cancel", "Cancel the run, then quit";
+    QuitCancel => "quit-cancel", "Cancel the run, then quit", "cancel";
     /// Quits now; the next start can resume the run.
-    QuitLeave => "quit-leave", "Quit now, resume at next start";
+    QuitLeave => "quit-leave", "Quit now, resume at next start", "leave";
 
     /// Shows the key bindings.
-    Help => "help", "Help";
+    Help => "help", "Help", "help";
     /// Opens the command palette.
-    Palette => "palette", "Command palette";
+    Palette => "palette", "Command palette", "commands";
     /// Shows previous messages.
-    Messages => "messages", "Messages";
+    Messages => "messages", "Messages", "messages";
     /// Suspends the program; the shell's `fg` continues it.
-    Suspend => "suspend", "Suspend (fg continues)";
+    Suspend => "suspend", "Suspend (fg continues)", "suspend";
     /// Redraws the screen.
-    Redraw => "redraw", "Redraw the screen";
+    Redraw => "redraw", "Redraw the screen", "redraw";
     /// Quits the console.
-    Quit => "quit", "Quit";
+    Quit => "quit", "Quit", "quit";
 }
 
 impl Action {
     /// The action with a name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|action| action.name() == name)
+        Self::all().into_iter().find(|action| action.name() == name)
+    }
+
+    /// Whether the action scrolls a text or moves in a list.
+    pub fn is_scroll(self) -> bool {
+        matches!(self, Self::Up | Self::Down | Self::PageUp | Self::PageDown | Self::Top | Self::Bottom)
     }
 
     /// Whether the action moves within a panel or list.
     pub fn is_move(self) -> bool {
-        matches!(
-            self,
-            Self::Up | Self::Down | Self::Left | Self::Right | Self::PageUp | Self::PageDown | Self::Top | Self::Bottom
-        )
-    }
-
-    /// The label beside the key in the footer, at most two words.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::RunStep => "run step",
-            Self::RunAll => "run all",
-            Self::Pause => "pause",
-            Self::Cancel => "cancel",
-            Self::Destroy => "destroy",
-            Self::Refresh => "refresh",
-            Self::Faster => "faster",
-            Self::Slower => "slower",
-            Self::NextPanel => "panel",
-            Self::PreviousPanel => "previous panel",
-            Self::ShowResources => "resources",
-            Self::ShowDetails => "details",
-            Self::ShowBuild => "build",
-            Self::ShowFunction => "function",
-            Self::ShowStacks => "stacks",
-            Self::ShowTerraform => "terraform",
-            Self::ShowTiming => "timing",
-            Self::ShowTestUpload => "test upload",
-            Self::Up => "up",
-            Self::Down => "down",
-            Self::Left => "left",
-            Self::Right => "right",
-            Self::PageUp => "page up",
-            Self::PageDown => "page down",
-            Self::Top => "top",
-            Self::Bottom => "bottom",
-            Self::ToggleDependencies => "dependencies",
-            Self::Copy => "copy",
-            Self::Search => "search",
-            Self::SearchNext => "next",
-            Self::SearchPrevious => "previous",
-            Self::Filter => "filter",
-            Self::ToggleWrap => "wrap",
-            Self::Save => "save",
-            Self::Choose => "choose",
-            Self::TypePath => "enter path",
-            Self::Mark => "mark",
-            Self::Send => "upload",
-            Self::Enlarge => "enlarge",
-            Self::Accept => "accept",
-            Self::Back => "back",
-            Self::QuitAfter => "wait",
-            Self::QuitCancel => "cancel",
-            Self::QuitLeave => "leave",
-            Self::Help => "help",
-            Self::Palette => "commands",
-            Self::Messages => "messages",
-            Self::Suspend => "suspend",
-            Self::Redraw => "redraw",
-            Self::Quit => "quit",
-        }
+        self.is_scroll() || matches!(self, Self::Left | Self::Right)
     }
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use ratatui::style::{Color, Modifier, Style};
 
 use super::protocol::LogRow;
-use crate::model::log::ansi::{StyledRange, StyledText};
+use crate::log_store::ansi::{StyledRange, StyledText};
 
 /// The maximum size of a block's text in bytes.
 pub(super) const TEXT: usize = 64 * 1024;
@@ -257,7 +257,7 @@ fn short(size: usize) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::log::ansi;
+    use crate::log_store::ansi;
 
     fn block() -> Block {
         let mut block = Block::open(TEXT);

@@ -12,7 +12,7 @@ use thumbctl_core::redaction::Redactor;
 
 use super::block::{Block, BlockSize, LONGEST};
 use super::protocol::{DisplayLine, LogRow};
-use crate::model::log::ansi::{self, StyledText};
+use crate::log_store::ansi::{self, StyledText};
 
 /// The memory budget for lines in bytes.
 pub(super) const BUDGET: usize = 8 * 1024 * 1024;

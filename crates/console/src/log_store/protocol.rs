@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use thumbctl_core::event::Failure;
 
-use crate::model::log::ansi::StyledText;
+use crate::log_store::ansi::StyledText;
 
 /// One line of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]

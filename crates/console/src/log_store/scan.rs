@@ -1,7 +1,7 @@
 //! [`Scan`]: an incremental search for lines that contain a text.
 
 use super::lines::Lines;
-use crate::model::log::search_pattern::SearchPattern;
+use crate::log_store::search_pattern::SearchPattern;
 
 /// The lines that contain a text, as far as scanned.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::string::string_regex;
 
 use super::*;
-use crate::model::log::fold;
+use crate::log_store::fold;
 
 /// A store with blocks so small that short logs spill to the file.
 fn small(open: lines::OpenFile, folder: Option<PathBuf>) -> LogStore {
@@ -102,7 +102,7 @@ fn colours_and_times_survive_spilling() {
     run(&mut store, numbered(1..500));
     let window = run(&mut store, LogCommand::Move(LogMove::Top));
     assert_eq!(window.lines[0].timestamp, Some(at));
-    assert_eq!(window.lines[0].styled, crate::model::log::ansi::read("\u{1b}[31mred"));
+    assert_eq!(window.lines[0].styled, crate::log_store::ansi::read("\u{1b}[31mred"));
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use super::lines::Lines;
 use super::protocol::{LogMove, LogRow, ViewportSize};
 use super::scan::Scan;
-use crate::model::log::fold;
+use crate::log_store::fold;
 
 /// The scroll position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

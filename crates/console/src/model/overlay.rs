@@ -107,9 +107,9 @@ mod tests {
 
     #[test]
     fn palette_matches_words_in_any_order() {
-        assert_eq!(matching("deployment destr", Action::ALL), [Action::Destroy]);
-        assert_eq!(matching("", Action::ALL), Action::ALL);
-        assert_eq!(matching("nothing like it", Action::ALL), []);
-        assert_eq!(matching("quit", Action::ALL)[0], Action::Quit);
+        assert_eq!(matching("deployment destr", &Action::all()), [Action::Destroy]);
+        assert_eq!(matching("", &Action::all()), Action::all());
+        assert_eq!(matching("nothing like it", &Action::all()), []);
+        assert_eq!(matching("quit", &Action::all())[0], Action::Quit);
     }
 }

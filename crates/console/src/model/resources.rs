@@ -1,26 +1,12 @@
-//! [`ResourcesPane`]: the list of resources, and the deployment status.
+//! The rows of the list of resources, and the deployment status.
 
 use thumbctl_core::event::{Action, Outcome, SkipReason};
 use thumbctl_core::plan::{Plan, Step};
 use thumbctl_core::resource::{ResourceKind, ResourceState};
 
 use crate::model::Model;
+use crate::model::activity::Activity;
 use crate::model::run::{StepModel, StepState};
-
-/// The list of resources.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResourcesPane {
-    /// The selected resource.
-    pub selected: ResourceKind,
-    /// Whether the dependencies of the selected resource are marked.
-    pub dependencies: bool,
-}
-
-impl Default for ResourcesPane {
-    fn default() -> Self {
-        Self { selected: ResourceKind::ARCHITECTURE[0], dependencies: false }
-    }
-}
 
 /// One row of the list.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,8 +79,8 @@ impl Model {
     pub fn is_live(&self) -> bool {
         let open = self.run.as_ref().is_some_and(|run| run.ended.is_none());
         open && match &self.activity {
-            super::activity::Activity::Running(active) => active.id.as_ref() == self.run.as_ref().map(|run| &run.id),
-            super::activity::Activity::OtherProcess { .. } | super::activity::Activity::Replay(_) => true,
+            Activity::Running(active) => active.id.as_ref() == self.run.as_ref().map(|run| &run.id),
+            Activity::OtherProcess { .. } | Activity::Replay(_) => true,
             _ => false,
         }
     }
@@ -170,7 +156,6 @@ impl Model {
 
     /// The step that `enter` would run: the held one, or the first incomplete one if no run is active.
     pub fn next_step(&self) -> Option<&Step> {
-        use super::activity::Activity;
         match &self.activity {
             Activity::Running(active) => self.run.as_ref()?.step(active.held.as_ref()?).map(|model| &model.step),
             Activity::Idle | Activity::Preparing { .. } | Activity::Confirming { .. } => {
@@ -196,7 +181,6 @@ impl Model {
 
     /// The status of the deployment.
     pub fn status(&self) -> DeploymentStatus {
-        use super::activity::Activity;
         if self.is_live()
             && let Some(run) = &self.run
         {

@@ -19,7 +19,7 @@ pub(super) fn requested(settings: &Settings) -> RequestedDeployment {
         cloud,
         region: settings.region.clone(),
         name: settings.name.clone(),
-        strategy: settings.strategy.unwrap_or(DEFAULT_STRATEGY).to_string(),
+        strategy: settings.strategy.unwrap_or(DEFAULT_STRATEGY),
         parallelism: settings.parallelism.get(),
     }
 }

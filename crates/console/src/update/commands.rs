@@ -1,18 +1,15 @@
 //! Commands: availability and effect of each [`Action`].
 
-use thumbctl_core::resource::ResourceKind;
 use tui_input::Input;
 
-use super::mouse::moved;
 use super::overlays::{in_overlay, perform_in_overlay};
 use crate::keymap::Action;
 use crate::message::{Effect, RunMode, Task};
 use crate::model::activity::Activity;
 use crate::model::messages::Severity;
 use crate::model::overlay::{ConfirmAction, ConfirmDialog, ConfirmInput, Overlay};
-use crate::model::panel::Panel;
 use crate::model::{Connection, Model};
-use crate::view;
+use crate::panel::Panel;
 
 /// Whether an action is available: only then its key is displayed and active.
 pub fn available(model: &Model, action: Action) -> bool {
@@ -33,11 +30,6 @@ pub fn available_without_overlay(model: &Model, action: Action) -> bool {
     let connected = model.connection_info().is_some();
     let idle = model.activity.is_idle();
     let active = model.activity.active_run();
-    let is_log = matches!(model.focus, Panel::Build | Panel::Function | Panel::Stacks | Panel::Terraform);
-    let sends = matches!(action, Action::Choose | Action::TypePath | Action::Mark | Action::Send);
-    if model.activity.is_replay() && (sends || (action == Action::Save && model.focus == Panel::TestUpload)) {
-        return false;
-    }
     match action {
         // There, the same key uploads images and must never start a deployment.
         Action::RunStep if model.focus == Panel::TestUpload => false,
@@ -66,55 +58,11 @@ pub fn available_without_overlay(model: &Model, action: Action) -> bool {
             Connection::Connecting | Connection::NotRequired => false,
         },
         Action::Faster | Action::Slower => matches!(&model.activity, Activity::Replay(position) if !position.over),
-        Action::ShowTestUpload | Action::ShowResources | Action::ShowDetails => true,
-        Action::ShowBuild | Action::ShowFunction | Action::ShowTiming => true,
-        Action::ShowStacks => model.panels().contains(&Panel::Stacks),
-        Action::ShowTerraform => model.panels().contains(&Panel::Terraform),
+        Action::Show(panel) => model.panels().contains(&panel),
         Action::NextPanel | Action::PreviousPanel => true,
-        Action::ToggleDependencies => model.focus == Panel::Resources,
-        Action::Copy => match model.focus {
-            Panel::Resources | Panel::Details => model.selected_arn().is_some(),
-            Panel::Build => model.build_log.can(action),
-            Panel::Function => model.function_log.can(action),
-            Panel::Stacks => model.stack_log.can(action),
-            Panel::Terraform => model.terraform_log.can(action),
-            Panel::Timing | Panel::TestUpload => false,
-        },
-        Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::Top | Action::Bottom => {
-            match model.focus {
-                Panel::Resources | Panel::Details | Panel::Timing => true,
-                Panel::Build => model.build_log.can(action),
-                Panel::Function => model.function_log.can(action),
-                Panel::Stacks => model.stack_log.can(action),
-                Panel::Terraform => model.terraform_log.can(action),
-                Panel::TestUpload => model.test_upload.can(action),
-            }
-        }
-        Action::Back if model.focus == Panel::Resources => model.resources.dependencies,
-        Action::Left | Action::Right | Action::Save | Action::Back => match model.focus {
-            Panel::Build => model.build_log.can(action),
-            Panel::Function => model.function_log.can(action),
-            Panel::Stacks => model.stack_log.can(action),
-            Panel::Terraform => model.terraform_log.can(action),
-            Panel::TestUpload => model.test_upload.can(action),
-            Panel::Resources | Panel::Details | Panel::Timing => false,
-        },
-        Action::Search | Action::SearchNext | Action::SearchPrevious | Action::Filter | Action::ToggleWrap => {
-            is_log && model.shown_log().is_some_and(|log| log.can(action))
-        }
-        // Also without an image, so that the key has no other meaning.
-        Action::Mark => model.focus == Panel::TestUpload && model.test_upload.is_choosing(),
-        Action::Choose | Action::TypePath | Action::Enlarge => {
-            model.focus == Panel::TestUpload && model.test_upload.can(action)
-        }
-        Action::Send => {
-            let opens_folder = model.test_upload.to_send().is_empty();
-            model.focus == Panel::TestUpload
-                && model.test_upload.can(action)
-                && (opens_folder || (connected && idle && model.deployment.is_complete()))
-        }
         Action::Accept | Action::QuitAfter | Action::QuitCancel | Action::QuitLeave => false,
         Action::Help | Action::Palette | Action::Messages | Action::Suspend | Action::Redraw | Action::Quit => true,
+        action => model.focused().can(model, action),
     }
 }
 
@@ -137,109 +85,23 @@ pub fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
             model.overlay = Some(Overlay::Confirm(cancel_dialog(model)));
             Vec::new()
         }
-        Action::Destroy => prepare(model, Task::Destroy, RunMode::Continuous),
+        Action::Destroy => model.prepare(Task::Destroy, RunMode::Continuous),
         Action::Refresh => refresh(model),
         Action::Faster => speed(model, 2.0),
         Action::Slower => speed(model, 0.5),
-        Action::NextPanel => show(model, model.focus.offset_by(1, model.panels())),
-        Action::PreviousPanel => show(model, model.focus.offset_by(-1, model.panels())),
-        Action::ShowResources => show(model, Panel::Resources),
-        Action::ShowDetails => show(model, Panel::Details),
-        Action::ShowBuild => show(model, Panel::Build),
-        Action::ShowFunction => show(model, Panel::Function),
-        Action::ShowTiming => show(model, Panel::Timing),
-        Action::ShowTestUpload => show(model, Panel::TestUpload),
-        Action::ShowStacks => show(model, Panel::Stacks),
-        Action::ShowTerraform => show(model, Panel::Terraform),
-        Action::ToggleDependencies => {
-            model.resources.dependencies = !model.resources.dependencies;
-            Vec::new()
-        }
-        Action::Copy if matches!(model.focus, Panel::Resources | Panel::Details) => {
-            model.selected_arn().map(Effect::Copy).into_iter().collect()
-        }
-        Action::Send => send(model),
+        Action::NextPanel => show(model, model.focus.offset_by(1, &model.panels())),
+        Action::PreviousPanel => show(model, model.focus.offset_by(-1, &model.panels())),
+        Action::Show(panel) => show(model, panel),
         Action::Help => open(model, Overlay::Help { scroll: 0 }),
         Action::Palette => open(model, Overlay::Palette { input: Input::default(), selected: 0 }),
         Action::Messages => open(model, Overlay::Messages { scroll: 0 }),
         Action::Quit => quit(model),
-        _ => in_panel(model, action),
+        action => model.focused().act(model, action),
     }
 }
 
 fn open(model: &mut Model, overlay: Overlay) -> Vec<Effect> {
     model.overlay = Some(overlay);
-    Vec::new()
-}
-
-/// Performs an action in the focused panel.
-fn in_panel(model: &mut Model, action: Action) -> Vec<Effect> {
-    let layout = model.layout();
-    let inside = view::layout::Layout::inside(layout.main);
-    match model.focus {
-        Panel::Resources if action == Action::Back => {
-            model.resources.dependencies = false;
-            Vec::new()
-        }
-        Panel::Resources => {
-            let rows = isize::try_from(model.resource_rows().len()).unwrap_or(isize::MAX);
-            let by = match action {
-                Action::Up => -1,
-                Action::Down => 1,
-                Action::PageUp => -5,
-                Action::PageDown => 5,
-                Action::Top => -rows,
-                Action::Bottom => rows,
-                _ => 0,
-            };
-            move_selection(model, by)
-        }
-        Panel::Details => {
-            let rows = view::details::rows(model, inside.width);
-            model.details.scroll = scrolled(model.details.scroll, action, rows, inside.height);
-            Vec::new()
-        }
-        Panel::Timing => {
-            let rows = view::timing::rows(model, inside.width);
-            model.timing.scroll = scrolled(model.timing.scroll, action, rows, inside.height);
-            Vec::new()
-        }
-        Panel::Build => model.build_log.act(action),
-        Panel::Function => model.function_log.act(action),
-        Panel::Stacks => model.stack_log.act(action),
-        Panel::Terraform => model.terraform_log.act(action),
-        Panel::TestUpload => model.test_upload.act(action),
-    }
-}
-
-/// The scroll position after an action, within bounds.
-pub(super) fn scrolled(scroll: u16, action: Action, rows: usize, height: u16) -> u16 {
-    let page = i32::from(height.saturating_sub(1).max(1));
-    let most = u16::try_from(rows.saturating_sub(usize::from(height))).unwrap_or(u16::MAX);
-    let to = match action {
-        Action::Up => moved(scroll, -1),
-        Action::Down => moved(scroll, 1),
-        Action::PageUp => moved(scroll, -page),
-        Action::PageDown => moved(scroll, page),
-        Action::Top => 0,
-        Action::Bottom => most,
-        _ => scroll,
-    };
-    to.min(most)
-}
-
-/// Selects another row of the list of resources.
-pub(super) fn move_selection(model: &mut Model, by: isize) -> Vec<Effect> {
-    let rows = model.resource_rows();
-    let Some(at) = rows.iter().position(|row| row.kind == model.resources.selected) else { return Vec::new() };
-    let to = at.saturating_add_signed(by).min(rows.len() - 1);
-    if to == at { Vec::new() } else { select(model, rows[to].kind) }
-}
-
-/// Selects a resource.
-pub(super) fn select(model: &mut Model, kind: ResourceKind) -> Vec<Effect> {
-    model.resources.selected = kind;
-    model.details.scroll = 0;
     Vec::new()
 }
 
@@ -250,16 +112,13 @@ fn show(model: &mut Model, panel: Panel) -> Vec<Effect> {
         model.shown = panel;
         model.panel_chosen = true;
     }
-    if model.shown_panel() == Panel::TestUpload && before != Panel::TestUpload {
-        model.test_upload.enter()
-    } else {
-        Vec::new()
-    }
+    let after = model.shown_panel();
+    if after == before { Vec::new() } else { after.pane().enter(model) }
 }
 
 /// Starts or continues the deployment: one step, or all.
 fn proceed(model: &mut Model, mode: RunMode) -> Vec<Effect> {
-    let Some(active) = model.activity.active_run_mut() else { return prepare(model, Task::Deploy, mode) };
+    let Some(active) = model.activity.active_run_mut() else { return model.prepare(Task::Deploy, mode) };
     active.held = None;
     match mode {
         RunMode::StepByStep => vec![Effect::ReleaseStep],
@@ -268,24 +127,6 @@ fn proceed(model: &mut Model, mode: RunMode) -> Vec<Effect> {
             vec![Effect::SetMode(RunMode::Continuous)]
         }
     }
-}
-
-pub(super) fn prepare(model: &mut Model, task: Task, mode: RunMode) -> Vec<Effect> {
-    // The previous message is outdated.
-    model.messages.dismiss();
-    model.activity = Activity::Preparing { task: task.clone(), mode };
-    vec![Effect::Prepare(task, mode)]
-}
-
-/// Uploads the chosen images, or opens the folder under the cursor.
-fn send(model: &mut Model) -> Vec<Effect> {
-    let images = model.test_upload.to_send();
-    if images.is_empty() {
-        return model.test_upload.act(Action::Send);
-    }
-    let mut effects = model.test_upload.start_sending(&images);
-    effects.extend(prepare(model, Task::TestUpload(images), RunMode::Continuous));
-    effects
 }
 
 fn pause(model: &mut Model) -> Vec<Effect> {

@@ -1,5 +1,7 @@
 //! Handles run events of any source.
 
+use std::collections::BTreeMap;
+
 use thumbctl_core::event::{Action, Event, EventKind, LogSource};
 use thumbctl_core::redaction::redact_line;
 use thumbctl_core::resource::ResourceKind;
@@ -8,8 +10,8 @@ use crate::log_store::DisplayLine;
 use crate::message::Effect;
 use crate::model::Model;
 use crate::model::messages::Severity;
-use crate::model::panel::Panel;
 use crate::model::run::RunModel;
+use crate::panel::Panel;
 
 /// Applies events in order.
 pub(super) fn take_in(model: &mut Model, events: Vec<Event>) -> Vec<Effect> {
@@ -18,7 +20,9 @@ pub(super) fn take_in(model: &mut Model, events: Vec<Event>) -> Vec<Effect> {
     for event in events {
         effects.extend(one(model, event, &mut lines));
     }
-    effects.extend(lines.flush(model));
+    for (source, lines) in lines {
+        effects.extend(model.log_mut(source).append(lines));
+    }
     super::keep_selection(model);
     effects
 }
@@ -40,41 +44,7 @@ fn without_time(text: &str) -> &str {
 }
 
 /// Log lines by source, to be appended in batches.
-#[derive(Default)]
-struct Lines {
-    build: Vec<DisplayLine>,
-    function: Vec<DisplayLine>,
-    stack: Vec<DisplayLine>,
-    terraform: Vec<DisplayLine>,
-}
-
-impl Lines {
-    fn push(&mut self, source: LogSource, line: DisplayLine) {
-        match source {
-            LogSource::Build => self.build.push(line),
-            LogSource::Function => self.function.push(line),
-            LogSource::Stack => self.stack.push(line),
-            LogSource::Terraform => self.terraform.push(line),
-        }
-    }
-
-    fn flush(&mut self, model: &mut Model) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        if !self.build.is_empty() {
-            effects.extend(model.build_log.append(std::mem::take(&mut self.build)));
-        }
-        if !self.function.is_empty() {
-            effects.extend(model.function_log.append(std::mem::take(&mut self.function)));
-        }
-        if !self.stack.is_empty() {
-            effects.extend(model.stack_log.append(std::mem::take(&mut self.stack)));
-        }
-        if !self.terraform.is_empty() {
-            effects.extend(model.terraform_log.append(std::mem::take(&mut self.terraform)));
-        }
-        effects
-    }
-}
+type Lines = BTreeMap<LogSource, Vec<DisplayLine>>;
 
 fn one(model: &mut Model, event: Event, lines: &mut Lines) -> Vec<Effect> {
     let mut effects = Vec::new();
@@ -94,7 +64,7 @@ fn one(model: &mut Model, event: Event, lines: &mut Lines) -> Vec<Effect> {
             } else {
                 if started.action == Action::Deploy {
                     // Lines of an earlier build in the same batch.
-                    lines.build.clear();
+                    lines.remove(&LogSource::Build);
                 }
                 effects.extend(begin(model, &event));
                 if started.action == Action::Destroy && model.activity.is_replay() && !model.panel_chosen {
@@ -123,7 +93,7 @@ fn one(model: &mut Model, event: Event, lines: &mut Lines) -> Vec<Effect> {
         EventKind::LogLine { source, text, timestamp } if is_shown || source == LogSource::Function => {
             // Credentials are masked by the store.
             let text = if timestamp.is_some() { without_time(&text).to_owned() } else { text };
-            lines.push(source, DisplayLine { text, timestamp });
+            lines.entry(source).or_default().push(DisplayLine { text, timestamp });
         }
         EventKind::StepStarted { step } => {
             if let Some(active) = model.activity.active_run_mut()
@@ -160,7 +130,7 @@ fn begin(model: &mut Model, event: &Event) -> Vec<Effect> {
     model.run = Some(run);
     model.panel_chosen = false;
     // A teardown has no build log; the last one stays.
-    if has_log { model.build_log.clear() } else { Vec::new() }
+    if has_log { model.log_mut(LogSource::Build).clear() } else { Vec::new() }
 }
 
 /// Shows the build panel when a build starts, unless the user chose a panel.

@@ -11,8 +11,8 @@ use crate::message::Effect;
 use crate::model::activity::Activity;
 use crate::model::messages::Severity;
 use crate::model::overlay::{ConfirmDialog, ConfirmInput, Overlay};
-use crate::model::panel::Panel;
 use crate::model::{Connection, Model};
+use crate::panel::Panel;
 
 pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     if key.kind == KeyEventKind::Release {
@@ -66,7 +66,6 @@ fn why_not(model: &Model, action: Action) -> Option<String> {
 
 /// Passes a key without action to the open input line.
 fn type_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
-    let types_in_panel = model.is_typing();
     match &mut model.overlay {
         Some(Overlay::Palette { input, selected }) => {
             if input.handle_event(&TerminalEvent::Key(key)).is_some_and(|change| change.value) {
@@ -79,15 +78,7 @@ fn type_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
             Vec::new()
         }
         Some(_) => Vec::new(),
-        None if !types_in_panel => Vec::new(),
-        None => match model.focus {
-            Panel::Build => model.build_log.type_key(key),
-            Panel::Function => model.function_log.type_key(key),
-            Panel::Stacks => model.stack_log.type_key(key),
-            Panel::Terraform => model.terraform_log.type_key(key),
-            Panel::TestUpload => model.test_upload.type_key(key),
-            Panel::Resources | Panel::Details | Panel::Timing => Vec::new(),
-        },
+        None => model.focused().type_key(model, key),
     }
 }
 
@@ -107,7 +98,7 @@ pub(super) fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
     if paths.is_empty() || model.overlay.is_some() || model.activity.is_replay() {
         return Vec::new();
     }
-    let mut effects = perform(model, Action::ShowTestUpload);
+    let mut effects = perform(model, Action::Show(Panel::TestUpload));
     effects.extend(model.test_upload.drop_paths(paths));
     effects
 }

@@ -3,12 +3,13 @@
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
-use super::commands::{perform, select};
+use super::commands::perform;
 use crate::keymap::Action;
 use crate::message::Effect;
 use crate::model::Model;
 use crate::model::overlay::{ConfirmDialog, Overlay};
-use crate::model::panel::Panel;
+use crate::panel::Panel;
+use crate::scroll::{limit, moved};
 use crate::view::{self, layout::Layout};
 
 /// The lines per wheel notch.
@@ -37,37 +38,15 @@ fn click(model: &mut Model, at: Position) -> Vec<Effect> {
     }
     if layout.tabs.contains(at) {
         let tab = view::footer::tab_at(layout.tabs, &layout, model, at.x);
-        return tab.map(|panel| perform(model, panel.action())).unwrap_or_default();
+        return tab.map(|panel| perform(model, Action::Show(panel))).unwrap_or_default();
     }
-    if let Some(list) = layout.resources.or((model.shown_panel() == Panel::Resources).then_some(layout.main))
-        && list.contains(at)
-    {
-        let mut effects = perform(model, Action::ShowResources);
-        effects.extend(click_row(model, Layout::inside(list), at));
+    if let Some((panel, area)) = panel_at(model, &layout, at) {
+        let mut effects = perform(model, Action::Show(panel));
+        effects.extend(panel.pane().click(model, area, at));
         return effects;
-    }
-    if layout.next.is_some_and(|area| area.contains(at)) {
-        return Vec::new();
     }
     if layout.below.is_some_and(|area| area.contains(at)) {
-        return perform(model, Action::ShowTiming);
-    }
-    if layout.main.contains(at) {
-        let panel = model.shown_panel();
-        let mut effects = perform(model, panel.action());
-        if panel == Panel::TestUpload {
-            let inside = Layout::text_area(Layout::inside(layout.main));
-            if inside.contains(at) {
-                effects.extend(model.test_upload.click(at.x - inside.x, at.y - inside.y));
-            }
-        }
-        if let Some(source) = model.shown_log().map(|log| log.source) {
-            let lines = crate::view::build::log_area(layout.main, source);
-            if lines.contains(at) {
-                effects.extend(model.log_mut(source).click(at.y - lines.y));
-            }
-        }
-        return effects;
+        return perform(model, Action::Show(Panel::Timing));
     }
     if layout.message.contains(at) {
         model.messages.dismiss();
@@ -75,14 +54,10 @@ fn click(model: &mut Model, at: Position) -> Vec<Effect> {
     Vec::new()
 }
 
-fn click_row(model: &mut Model, inside: Rect, at: Position) -> Vec<Effect> {
-    if !inside.contains(at) {
-        return Vec::new();
-    }
-    let rows = model.resource_rows();
-    let first = view::resources::first_row(inside, model);
-    let row = first + usize::from(at.y - inside.y);
-    rows.get(row).map(|row| select(model, row.kind)).unwrap_or_default()
+/// The panel at a position, and its area. The timing panel below only shows the latest step.
+fn panel_at(model: &Model, layout: &Layout, at: Position) -> Option<(Panel, Rect)> {
+    let panels = layout.resources.map(|area| (Panel::Resources, area)).into_iter();
+    panels.chain([(model.shown_panel(), layout.main)]).find(|(_, area)| area.contains(at))
 }
 
 fn wheel(model: &mut Model, at: Position, lines: i32) -> Vec<Effect> {
@@ -90,7 +65,7 @@ fn wheel(model: &mut Model, at: Position, lines: i32) -> Vec<Effect> {
     let (messages, dialog) = (view::overlay::messages_scroll_limit(model), view::overlay::confirm_scroll_limit(model));
     match &mut model.overlay {
         Some(Overlay::Help { scroll }) => {
-            *scroll = moved(*scroll, lines).min(scroll_limit(rows, visible));
+            *scroll = moved(*scroll, lines).min(limit(rows, visible));
             return Vec::new();
         }
         Some(Overlay::Confirm(ConfirmDialog { scroll, .. })) => {
@@ -104,41 +79,8 @@ fn wheel(model: &mut Model, at: Position, lines: i32) -> Vec<Effect> {
         Some(_) => return Vec::new(),
         None => {}
     }
-    let layout = model.layout();
-    if layout.resources.is_some_and(|area| area.contains(at)) {
-        return super::commands::move_selection(model, lines.signum() as isize);
+    match panel_at(model, &model.layout(), at) {
+        Some((panel, area)) => panel.pane().scroll(model, area, lines),
+        None => Vec::new(),
     }
-    if !layout.main.contains(at) {
-        return Vec::new();
-    }
-    let inside = Layout::inside(layout.main);
-    match model.shown_panel() {
-        Panel::Resources => super::commands::move_selection(model, lines.signum() as isize),
-        Panel::Details => {
-            let rows = view::details::rows(model, inside.width);
-            model.details.scroll = moved(model.details.scroll, lines).min(scroll_limit(rows, inside.height));
-            Vec::new()
-        }
-        Panel::Build => model.build_log.scroll(lines),
-        Panel::Function => model.function_log.scroll(lines),
-        Panel::Stacks => model.stack_log.scroll(lines),
-        Panel::Terraform => model.terraform_log.scroll(lines),
-        Panel::Timing => {
-            let rows = view::timing::rows(model, inside.width);
-            model.timing.scroll = moved(model.timing.scroll, lines).min(scroll_limit(rows, inside.height));
-            Vec::new()
-        }
-        Panel::TestUpload => model.test_upload.scroll(lines.signum()),
-    }
-}
-
-/// The maximum scroll position for a number of rows and visible rows.
-fn scroll_limit(rows: usize, visible: u16) -> u16 {
-    u16::try_from(rows.saturating_sub(usize::from(visible))).unwrap_or(u16::MAX)
-}
-
-/// A scroll position moved by lines.
-pub(super) fn moved(scroll: u16, lines: i32) -> u16 {
-    let lines = i16::try_from(lines).unwrap_or(if lines < 0 { i16::MIN } else { i16::MAX });
-    scroll.saturating_add_signed(lines)
 }

@@ -1,7 +1,6 @@
 //! Actions while an overlay is open.
 
-use super::commands::{available_without_overlay, cancel_run, perform, scrolled};
-use super::mouse::moved;
+use super::commands::{available_without_overlay, cancel_run, perform};
 use super::responses;
 use crate::keymap::Action;
 use crate::message::{Effect, RunMode};
@@ -9,6 +8,7 @@ use crate::model::Model;
 use crate::model::activity::Activity;
 use crate::model::messages::Severity;
 use crate::model::overlay::{ConfirmAction, ConfirmInput, Overlay, matching};
+use crate::scroll::{moved, scrolled};
 use crate::view;
 
 /// Whether an action is available in an overlay.
@@ -76,7 +76,7 @@ pub fn palette_actions(model: &Model, typed: &str) -> Vec<Action> {
         let is_listed = (is_far || !action.is_move()) && !is_of_overlays;
         is_listed && model.keymap.chord_of(&contexts, *action).is_some() && available_without_overlay(model, *action)
     };
-    let palette_actions: Vec<Action> = Action::ALL.iter().copied().filter(is_offered).collect();
+    let palette_actions: Vec<Action> = Action::all().into_iter().filter(is_offered).collect();
     matching(typed, &palette_actions)
 }
 

@@ -9,10 +9,10 @@ use tui_input::Input;
 
 use crate::message::{ConnectionInfo, Effect, PreparedRun, RiskLevel, RunMode, Task};
 use crate::model::activity::{ActiveRun, Activity};
-use crate::model::details::InspectionState;
 use crate::model::messages::Severity;
 use crate::model::overlay::{ConfirmAction, ConfirmDialog, ConfirmInput, Overlay};
 use crate::model::{Connection, Model};
+use crate::pane::details::state::InspectionState;
 
 pub(super) fn connected(model: &mut Model, connection: ConnectionInfo) -> Vec<Effect> {
     model.connection = Connection::Connected(connection);

@@ -13,8 +13,8 @@ use crate::keymap::{Action, Chord};
 use crate::message::{ConnectionInfo, PreparedRun, RiskLevel, RunMode, Task};
 use crate::model::activity::Activity;
 use crate::model::overlay::{ConfirmAction, ConfirmDialog, ConfirmInput, Overlay};
-use crate::model::panel::Panel;
 use crate::model::resources::{DeploymentStatus, ResourceDisplayState};
+use crate::panel::Panel;
 use crate::scenes;
 
 const SIZE: (u16, u16) = (120, 40);

@@ -13,6 +13,7 @@ use crate::model::activity::{ActiveRun, Activity};
 use crate::model::resources::DeploymentStatus;
 use crate::model::run::{PlannedChange, StepModel, StepState};
 use crate::model::{Connection, Model};
+use crate::panel::Panel;
 use crate::theme::Role;
 
 /// The content of the card.
@@ -184,8 +185,8 @@ fn idle(model: &Model, look: Appearance) -> Card {
             let card = Card::new("Deployed", look.symbols.ready, Role::Good, "Deployment complete.");
             let mut card = card.text("Upload an image to the source bucket; the function writes a thumbnail.");
             card.keys = vec![
-                (Action::ShowTestUpload, "test upload"),
-                (Action::ShowTiming, "show timing"),
+                (Action::Show(Panel::TestUpload), "test upload"),
+                (Action::Show(Panel::Timing), "show timing"),
                 (Action::Destroy, "destroy deployment"),
             ];
             card
@@ -240,7 +241,7 @@ fn failed(model: &Model, look: Appearance) -> Card {
         (Action::Destroy, "destroy deployment"),
     ];
     if has_log {
-        card.keys.insert(0, (Action::ShowBuild, "show build log"));
+        card.keys.insert(0, (Action::Show(Panel::Build), "show build log"));
     }
     card
 }

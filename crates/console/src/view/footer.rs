@@ -3,7 +3,6 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::widgets::Paragraph;
-use thumbctl_core::resource::ResourceKind;
 use thumbctl_platform::text;
 
 use super::hints::Hint;
@@ -12,15 +11,14 @@ use super::line::StyledRow;
 use super::{Appearance, hints, next_step, status_symbol};
 use crate::keymap::{Action, Context};
 use crate::model::Model;
-use crate::model::panel::Panel;
-use crate::model::run::StepState;
+use crate::panel::Panel;
 use crate::theme::Role;
 
 /// The gap between two key hints.
 const GAP: usize = 3;
 
-/// A tab with its separator.
-struct Tab {
+/// A drawn tab with its separator.
+struct DrawnTab {
     panel: Panel,
     row: StyledRow,
     after: &'static str,
@@ -40,13 +38,14 @@ enum TabForm {
 }
 
 /// The tabs in the widest form that fits.
-fn tabs(columns: usize, layout: &Layout, model: &Model, look: Appearance) -> Vec<Tab> {
+fn tabs(columns: usize, layout: &Layout, model: &Model, look: Appearance) -> Vec<DrawnTab> {
     // Computed once, since it depends on the layout.
     let active = model.shown_panel();
+    let panels = model.panels();
     let mut found = Vec::new();
     for form in [TabForm::Whole, TabForm::Short, TabForm::Tight, TabForm::Bare] {
         found = layout
-            .tabbed(model.panels())
+            .tabbed(&panels)
             .iter()
             .map(|panel| tab(*panel, *panel == active, form, model, look))
             .collect::<Vec<_>>();
@@ -61,14 +60,14 @@ fn tabs(columns: usize, layout: &Layout, model: &Model, look: Appearance) -> Vec
     found
 }
 
-fn tab(panel: Panel, is_active: bool, form: TabForm, model: &Model, look: Appearance) -> Tab {
+fn tab(panel: Panel, is_active: bool, form: TabForm, model: &Model, look: Appearance) -> DrawnTab {
     let role = if is_active { Role::ActiveTab } else { Role::Quiet };
     // Also if unavailable at the moment, so that the tabs do not move.
-    let key = model.keymap.chord_of(&[Context::Everywhere], panel.action()).filter(|_| form != TabForm::Bare);
-    let sign = sign(panel, model, look);
+    let key = model.keymap.chord_of(&[Context::Everywhere], Action::Show(panel)).filter(|_| form != TabForm::Bare);
+    let sign = panel.pane().sign(model, look);
     let title = match form {
-        TabForm::Whole => panel.title(),
-        _ => panel.short_title(),
+        TabForm::Whole => panel.tab().title,
+        _ => panel.tab().short_title,
     };
     let mut row = StyledRow::new(look);
     if let Some(key) = key {
@@ -84,32 +83,14 @@ fn tab(panel: Panel, is_active: bool, form: TabForm, model: &Model, look: Appear
     }
     row = row.styled(title.to_owned(), style);
     let shows_sign = matches!(form, TabForm::Whole | TabForm::Short);
-    if shows_sign && matches!(panel, Panel::Build | Panel::TestUpload) {
+    if shows_sign && panel.pane().has_sign() {
         // The column of the symbol is reserved, so that the tabs do not move.
         row = match &sign {
             Some((sign, role)) => row.space(1).text(sign, *role),
             None => row.space(2),
         };
     }
-    Tab { panel, row, after: if shows_sign { " | " } else { " " } }
-}
-
-/// The symbol of activity in a panel.
-fn sign(panel: Panel, model: &Model, look: Appearance) -> Option<(&'static str, Role)> {
-    match panel {
-        Panel::Build => {
-            let step = model.run.as_ref().and_then(|run| run.step_for(ResourceKind::Image))?;
-            let is_shown = match step.state {
-                StepState::Running { .. } => model.is_live(),
-                StepState::Failed(..) => true,
-                _ => false,
-            };
-            let sign = status_symbol::for_step(&step.state, model, look);
-            is_shown.then_some((sign.symbol, sign.role))
-        }
-        Panel::TestUpload if model.test_upload.is_waiting() => Some((look.spinner(model), Role::Busy)),
-        _ => None,
-    }
+    DrawnTab { panel, row, after: if shows_sign { " | " } else { " " } }
 }
 
 /// Draws the tabs.

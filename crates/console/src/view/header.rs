@@ -62,7 +62,7 @@ fn first(model: &Model, look: Appearance, columns: usize) -> Line<'static> {
     let program = StyledRow::new(look).text(" thumbctl ", Role::Badge).space(1);
     let cloud = cloud(model, look, columns);
     let name = StyledRow::new(look).text(model.requested.name.as_str(), Role::Strong);
-    let strategy = format!(" {} {}", look.symbols.dot, model.strategy());
+    let strategy = format!(" {} {}", look.symbols.dot, model.strategy_name());
     let lefts = [
         program.clone().then(cloud.clone()).then(name.clone()).text(&strategy, Role::Quiet),
         program.then(cloud.clone()).then(name.clone()),

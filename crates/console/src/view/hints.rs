@@ -3,9 +3,9 @@
 use super::Appearance;
 use super::line::StyledRow;
 use crate::keymap::{Action, Binding, Chord, Context, KeyMap};
-use crate::model::panel::Panel;
 use crate::model::resources::DeploymentStatus;
 use crate::model::{Connection, Model};
+use crate::panel::Panel;
 use crate::theme::Role;
 use crate::update::{available, available_without_overlay};
 
@@ -91,7 +91,7 @@ pub fn now(model: &Model) -> Vec<Hint> {
 fn test_upload_hint(model: &Model) -> Option<Hint> {
     let is_next =
         model.status() == DeploymentStatus::Ready && model.overlay.is_none() && model.focus != Panel::TestUpload;
-    let action = Action::ShowTestUpload;
+    let action = Action::Show(Panel::TestUpload);
     let key = key_of(model, action).filter(|_| is_next && model.activity.is_idle())?;
     Some(Hint { key, action, label: action.label() })
 }
@@ -110,7 +110,7 @@ fn label(context: Context, action: Action) -> &'static str {
 fn rank(model: &Model, action: Action) -> u8 {
     match action {
         Action::Refresh if matches!(model.connection, Connection::Failed(_)) => 0,
-        Action::Send | Action::Choose | Action::Accept | Action::ShowTestUpload => 0,
+        Action::Send | Action::Choose | Action::Accept | Action::Show(Panel::TestUpload) => 0,
         Action::RunStep | Action::RunAll | Action::Pause | Action::Cancel => 1,
         Action::Faster | Action::Slower => 2,
         Action::Refresh | Action::Messages => 5,
@@ -124,17 +124,6 @@ fn is_omitted(action: Action) -> bool {
     action.is_move()
         || matches!(
             action,
-            Action::NextPanel
-                | Action::PreviousPanel
-                | Action::ShowResources
-                | Action::ShowDetails
-                | Action::ShowBuild
-                | Action::ShowFunction
-                | Action::ShowTiming
-                | Action::ShowTestUpload
-                | Action::ShowStacks
-                | Action::ShowTerraform
-                | Action::Suspend
-                | Action::Redraw
+            Action::NextPanel | Action::PreviousPanel | Action::Show(_) | Action::Suspend | Action::Redraw
         )
 }

@@ -3,7 +3,7 @@
 use ratatui::layout::{Constraint, Layout as Split, Rect};
 
 use crate::model::Model;
-use crate::model::panel::Panel;
+use crate::panel::Panel;
 
 /// The minimum size: columns, rows.
 pub const MIN_SIZE: (u16, u16) = (60, 20);
@@ -119,7 +119,19 @@ impl Layout {
     }
 
     /// The panels with tabs: all, without the resources in a wide layout.
-    pub fn tabbed(&self, panels: &'static [Panel]) -> &'static [Panel] {
+    pub fn tabbed<'a>(&self, panels: &'a [Panel]) -> &'a [Panel] {
         if self.resources.is_some() { &panels[1..] } else { panels }
+    }
+}
+
+impl Model {
+    /// The screen layout.
+    pub fn layout(&self) -> Layout {
+        Layout::of(self)
+    }
+
+    /// The panel beside the resources, or the only panel in a narrow layout.
+    pub fn shown_panel(&self) -> Panel {
+        if self.focus == Panel::Resources && self.layout().resources.is_some() { self.shown } else { self.focus }
     }
 }

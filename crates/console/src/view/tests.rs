@@ -14,8 +14,8 @@ use crate::message::{ConnectionInfo, Message, RiskLevel};
 use crate::model::activity::Activity;
 use crate::model::messages::Severity;
 use crate::model::overlay::{ConfirmAction, ConfirmDialog, ConfirmInput, Overlay};
-use crate::model::panel::Panel;
 use crate::model::{Connection, Model};
+use crate::panel::Panel;
 use crate::scenes::{self, text_of};
 use crate::symbols;
 use crate::theme::{Role, Theme};
@@ -277,16 +277,7 @@ fn plain_theme_has_no_colours() {
 }
 
 /// All panels.
-const PANELS: [Panel; 8] = [
-    Panel::Resources,
-    Panel::Details,
-    Panel::Build,
-    Panel::Function,
-    Panel::Timing,
-    Panel::TestUpload,
-    Panel::Stacks,
-    Panel::Terraform,
-];
+const PANELS: &[Panel] = Panel::ALL;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
@@ -309,7 +300,7 @@ proptest! {
         model.shown = PANELS[shown];
         model.resources.selected = ResourceKind::ARCHITECTURE[selected];
         model.resources.dependencies = dependencies;
-        model.details.scroll = scroll;
+        *model.scroll_mut(Panel::Details) = scroll;
         model.overlay = overlay.map(|at| overlays().remove(at).1);
         if let Some(Overlay::Help { scroll: at } | Overlay::Messages { scroll: at }) = &mut model.overlay {
             *at = scroll;

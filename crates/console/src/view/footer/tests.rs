@@ -1,3 +1,6 @@
+use thumbctl_core::event::StrategyKind;
+use thumbctl_core::resource::ResourceKind;
+
 use super::*;
 use crate::keymap::{CustomKeys, KeyMap};
 use crate::message::Message;
@@ -16,8 +19,8 @@ fn tab_at_matches_drawn_tabs() {
         let model = scenes::building(size);
         let layout = model.layout();
         let line: Vec<char> = line_of(&model, layout.tabs.y).chars().collect();
-        for panel in layout.tabbed(model.panels()) {
-            let titles = [panel.title(), panel.short_title()].map(|title| title.chars().collect::<Vec<_>>());
+        for panel in layout.tabbed(&model.panels()) {
+            let titles = [panel.tab().title, panel.tab().short_title].map(|title| title.chars().collect::<Vec<_>>());
             let from = usize::from(layout.tabs.x);
             let is_title = |at: &usize| titles.iter().any(|title| line[*at..].starts_with(title));
             let at = (from..line.len()).find(is_title).expect("the tab is drawn");
@@ -33,7 +36,7 @@ fn tab_at_matches_drawn_tabs() {
 fn stacks_tab_depends_on_strategy() {
     let mut model = scenes::empty((120, 40));
     assert!(!model.panels().contains(&Panel::Stacks));
-    model.requested.strategy = "cloudformation".into();
+    model.requested.strategy = StrategyKind::Cloudformation;
     let tabs = line_of(&model, model.layout().tabs.y);
     assert!(model.panels().contains(&Panel::Stacks) && tabs.contains("7 Stacks"), "{tabs}");
 }
@@ -42,7 +45,7 @@ fn stacks_tab_depends_on_strategy() {
 fn terraform_tab_depends_on_strategy() {
     let mut model = scenes::empty((120, 40));
     assert!(!model.panels().contains(&Panel::Terraform));
-    model.requested.strategy = "terraform".into();
+    model.requested.strategy = StrategyKind::Terraform;
     let tabs = line_of(&model, model.layout().tabs.y);
     assert!(tabs.contains("8 Terraform") && !tabs.contains("7 Stacks"), "{tabs}");
 }
@@ -52,7 +55,9 @@ fn tabs_do_not_move_during_build() {
     for size in [(60, 20), (80, 24), (120, 40)] {
         let columns_of = |model: &Model| {
             let layout = model.layout();
-            (0..size.0).map(|x| tab_at(layout.tabs, &layout, model, x).map(Panel::title)).collect::<Vec<_>>()
+            (0..size.0)
+                .map(|x| tab_at(layout.tabs, &layout, model, x).map(|panel| panel.tab().title))
+                .collect::<Vec<_>>()
         };
         assert_eq!(columns_of(&scenes::empty(size)), columns_of(&scenes::building(size)), "{size:?}");
         assert_eq!(columns_of(&scenes::empty(size)), columns_of(&scenes::failed(size)), "{size:?}");
@@ -100,7 +105,7 @@ fn only_available_keys_are_shown() {
     let building = keys(&scenes::building((120, 40)));
     assert!(building.contains(&Action::Cancel) && !building.contains(&Action::RunStep));
     let deployed = keys(&scenes::deployed((120, 40)));
-    assert_eq!(deployed.first(), Some(&Action::ShowTestUpload));
+    assert_eq!(deployed.first(), Some(&Action::Show(Panel::TestUpload)));
     assert!(deployed.contains(&Action::Destroy) && !deployed.contains(&Action::RunStep));
     let mut help = scenes::deployed((120, 40));
     help.overlay = Some(Overlay::Help { scroll: 0 });

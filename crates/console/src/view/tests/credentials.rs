@@ -6,16 +6,13 @@ use thumbctl_core::plan::{Plan, Step};
 use thumbctl_core::resource::ResourceKind;
 
 use super::SIZES;
-use crate::log_store;
 use crate::message::{Message, RiskLevel};
 use crate::model::messages::Severity;
 use crate::model::overlay::Overlay;
-use crate::model::panel::Panel;
-use crate::model::test_upload::TestUploadReport;
-use crate::model::test_upload::chooser::{EntryKind, FileEntry, Folder, FolderListing};
-use crate::model::test_upload::picture_cache::PictureKey;
-use crate::model::test_upload::tests as test_upload;
 use crate::model::{Connection, Model};
+use crate::pane::test_upload::protocol::{EntryKind, FileEntry, Folder, FolderListing, PictureKey, TestUploadReport};
+use crate::pane::test_upload::state::tests as test_upload;
+use crate::panel::Panel;
 use crate::scenes::{self, text_of};
 use crate::update::update;
 
@@ -74,7 +71,7 @@ fn credentials_in_details_are_masked() {
             for overlay in [None, Some(Overlay::Messages { scroll: 0 })] {
                 model.overlay = overlay;
                 for scroll in (0..120).step_by(10) {
-                    model.details.scroll = scroll;
+                    *model.scroll_mut(Panel::Details) = scroll;
                     assert_not_drawn(&model, "a failure");
                 }
             }
@@ -163,12 +160,12 @@ fn credentials_of_run_are_masked_in_all_panels() {
                 Connection::Failed(secret_failure()),
             ] {
                 model.connection = connection;
-                for panel in super::PANELS {
+                for panel in super::PANELS.iter().copied() {
                     model.focus = panel;
                     model.shown = if panel == Panel::Resources { model.shown } else { panel };
                     for overlay in [None, Some(Overlay::Messages { scroll: 0 })] {
                         model.overlay = overlay;
-                        assert_not_drawn(&model, panel.title());
+                        assert_not_drawn(&model, panel.tab().title);
                     }
                 }
             }
@@ -185,7 +182,7 @@ fn credentials_in_search_are_masked() {
                 for letter in key.chars() {
                     let code = if letter == '\n' { KeyCode::Enter } else { KeyCode::Char(letter) };
                     let effects = update(&mut model, Message::Key(KeyEvent::new(code, KeyModifiers::NONE)));
-                    log_store::run_store_effects(&mut model, effects);
+                    scenes::run_store_effects(&mut model, effects);
                 }
                 if key.len() > 1 || key == "\n" {
                     assert_not_drawn(&model, open);

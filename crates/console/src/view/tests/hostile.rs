@@ -11,12 +11,10 @@ use tui_input::Input;
 use crate::message::{Message, RiskLevel};
 use crate::model::messages::Severity;
 use crate::model::overlay::{ConfirmAction, ConfirmDialog, ConfirmInput, Overlay};
-use crate::model::panel::Panel;
-use crate::model::test_upload::TestUploadReport;
-use crate::model::test_upload::chooser::{EntryKind, FileEntry, Folder, FolderListing};
-use crate::model::test_upload::picture_cache::PictureKey;
-use crate::model::test_upload::tests as test_upload;
 use crate::model::{Connection, Model};
+use crate::pane::test_upload::protocol::{EntryKind, FileEntry, Folder, FolderListing, PictureKey, TestUploadReport};
+use crate::pane::test_upload::state::tests as test_upload;
+use crate::panel::Panel;
 use crate::scenes;
 use crate::update::update;
 
@@ -176,7 +174,7 @@ fn check_everything(size: (u16, u16), words: &str) -> Result<(), TestCaseError> 
         action: ConfirmAction::Start,
         scroll: 0,
     };
-    for panel in super::PANELS {
+    for panel in super::PANELS.iter().copied() {
         model.focus = panel;
         model.shown = if panel == Panel::Resources { Panel::Details } else { panel };
         check(&model)?;
