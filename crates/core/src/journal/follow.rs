@@ -5,7 +5,8 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::PathBuf;
 
-use super::{DeploymentJournal, JournalError, io_error, parse};
+use super::parse::parse;
+use super::{DeploymentJournal, JournalError, io_error};
 use crate::event::{Event, EventKind, RunId};
 
 /// Reads a deployment's journals as they grow.
