@@ -63,6 +63,10 @@ pub(super) enum S3Handler {
     DeleteSetting(&'static Setting),
 }
 
+/// S3's API reference, with a page `API_<operation>.html` for each operation.
+#[cfg_attr(not(test), expect(dead_code, reason = "for readers and tests"))]
+const REFERENCE: &str = "https://docs.aws.amazon.com/AmazonS3/latest/API/";
+
 /// The operations. The first whose route matches is taken; [`find`] gives those of settings precedence.
 static OPERATIONS: &[S3Operation] = &[
     read("ListBuckets", account("GET"), &[Account("ListAllMyBuckets")], Sync(S3::list_buckets)),
@@ -300,8 +304,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_operation_is_reached_by_its_route() {
-        for operation in OPERATIONS {
+    fn every_operation_is_declared_once_with_its_page_and_reached_by_its_route() {
+        for (index, operation) in OPERATIONS.iter().enumerate() {
+            let name = operation.info.name;
+            assert!(OPERATIONS[..index].iter().all(|other| other.info.name != name), "{name} is there twice");
+            let page = format!("{REFERENCE}API_{name}.html");
+            assert!(page.starts_with("https://docs.aws.amazon.com/"), "{page}");
+            assert_eq!(operation.info.changes_state, !["GET", "HEAD"].contains(&operation.route.method), "{name}");
             let S3Route { level, method, query, copies } = &operation.route;
             let path = match level {
                 Level::Account => "",
@@ -313,7 +322,7 @@ mod tests {
                 request = request.header("x-amz-copy-source", "other/key");
             }
             let (parts, ()) = request.body(()).unwrap().into_parts();
-            assert_eq!(Target::read(&parts).unwrap().operation.info.name, operation.info.name);
+            assert_eq!(Target::read(&parts).unwrap().operation.info.name, name);
         }
     }
 
