@@ -91,6 +91,7 @@ mod tests {
             "one\u{fffd}two\u{fffd}three\u{fffd}2J\u{fffd}\u{fffd}"
         );
         assert_eq!(clean("\u{1b}[31"), "");
+        assert_eq!(clean("\u{1b}[3\u{e9}x"), "\u{e9}x", "an incomplete sequence ends before the text");
         assert_eq!(clean("\u{1b}(Bplain"), "plain");
         assert_eq!(clean("👨\u{200d}👩\u{200d}👧"), "👨\u{200d}👩\u{200d}👧");
     }
