@@ -105,7 +105,7 @@ fn deploy_killed_after_any_event_can_be_completed_or_destroyed() {
     shared.close();
 }
 
-/// One teardown that dies again and again: after it began, and for each resource after its step started, after it was
+/// One teardown that is killed repeatedly: after it began, and for each resource after its step started, after it was
 /// journalled that the resource is being deleted, and after it was journalled that it is deleted, or that its step is finished.
 #[test]
 fn destroy_killed_after_any_event_can_be_resumed() {

@@ -21,6 +21,9 @@ thumbctl_test_support::foreign_tests! {
 /// The number of concurrent deployments: each needs a processor.
 const AT_A_TIME: usize = 2;
 
+/// How many deployments a sandbox has in turn: it keeps the events of deleted stacks, and writes them with each change.
+const DEPLOYMENTS_PER_SANDBOX: usize = 16;
+
 /// Waits for a process that is killed at an event; returns whether it reached that event.
 #[track_caller]
 fn was_killed(process: Running) -> bool {
@@ -50,18 +53,23 @@ fn deploy_killed_after_any_event_is_completed_or_destroyed() {
         .map(KillPoint::AfterMilestone)
         .chain(planned.step_by(4).map(|event| KillPoint::AfterEvent(event.seq)))
         .collect();
-    let (all, killed) = (kill_points.len(), AtomicUsize::new(0));
-    for_each_parallel(AT_A_TIME, kill_points.into_iter().enumerate(), |(turn, kill_point)| {
-        let name = format!("turn{turn}");
-        // The order of a stack's resources and the number of events vary.
-        killed.fetch_add(usize::from(was_killed(shared.start(&deploy, &name, Some(kill_point)))), Ordering::Relaxed);
-        if turn % 2 == 0 {
-            shared.deploy_completes(&name);
-        }
-        shared.destroy_leaves_nothing(&name);
-    });
-    assert!(killed.into_inner() + 3 >= all, "the processes died");
     shared.close();
+    let killed = AtomicUsize::new(0);
+    for group in kill_points.chunks(DEPLOYMENTS_PER_SANDBOX) {
+        let shared = SharedSandbox::by(StrategyKind::Cloudformation, &[]);
+        for_each_parallel(AT_A_TIME, group.iter().enumerate(), |(turn, kill_point)| {
+            let name = format!("turn{turn}");
+            // The order of a stack's resources and the number of events vary.
+            let process = shared.start(&deploy, &name, Some(*kill_point));
+            killed.fetch_add(usize::from(was_killed(process)), Ordering::Relaxed);
+            if turn % 2 == 0 {
+                shared.deploy_completes(&name);
+            }
+            shared.destroy_leaves_nothing(&name);
+        });
+        shared.close();
+    }
+    assert!(killed.into_inner() + 3 >= kill_points.len(), "the processes were killed");
 }
 
 /// A killed teardown, and a deployment after it: deleted resources are recreated, and a test upload succeeds.

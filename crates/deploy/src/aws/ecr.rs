@@ -96,6 +96,9 @@ fn from_sdk(repository: aws_sdk_ecr::types::Repository) -> Option<Repository> {
 }
 
 /// Returns a repository by its name; `None` if it does not exist.
+///
+/// # Errors
+/// When the call is denied, or fails otherwise; a missing repository is no error.
 pub async fn repository(client: &Client, name: &str) -> Result<Option<Repository>, AwsError> {
     let answer = client
         .describe_repositories()
