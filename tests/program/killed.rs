@@ -97,7 +97,7 @@ fn deploy_killed_after_any_event_can_be_completed_or_destroyed() {
         match kill_point {
             KillPoint::AfterEvent(number) => assert_eq!(last.seq, number),
             KillPoint::AfterMilestone(number) => {
-                assert_eq!(milestone(last).as_ref(), Some(&milestones[number as usize]))
+                assert_eq!(milestone(last).as_ref(), Some(&milestones[number as usize]));
             }
         }
         recovers(&shared, &name, turn % 2 == 0, turn % 16 == 0);
