@@ -177,7 +177,9 @@ impl TestUpload {
     ) -> Result<u64, StepError> {
         let deadline = Duration::from_secs(u64::from(self.target.settings.timeouts.trial_seconds));
         let mut log_read_at = Instant::now();
-        for attempt in 1.. {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
             match s3::head_object(&self.target.clients.s3, bucket, thumbnail_key).await {
                 Ok(Some(thumbnail)) => return Ok(thumbnail.size),
                 Ok(None) => {}
@@ -207,7 +209,6 @@ impl TestUpload {
                 () = scope.cancel().cancelled() => return Err(StepError::Cancelled),
             }
         }
-        unreachable!("the loop has no last attempt")
     }
 
     /// The error in the log, if there is one. A killed invocation's line names no image: it is this image's
@@ -248,14 +249,15 @@ impl TestUpload {
     /// Reads the invocation of a finished image; the log is later than the thumbnail.
     async fn await_invocation(&self, key: &str, since: DateTime<Utc>) -> Result<Option<Invocation>, AwsError> {
         let began = Instant::now();
-        for attempt in 1.. {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
             let found = self.read_log(key, since).await?.invocation;
             if found.as_ref().is_some_and(|invocation| invocation.cold.is_some()) || began.elapsed() > LOG_DEADLINE {
                 return Ok(found);
             }
             tokio::time::sleep(POLLS.delay(attempt * 4)).await;
         }
-        unreachable!("the loop has no last attempt")
     }
 }
 

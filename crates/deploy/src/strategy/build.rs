@@ -128,7 +128,9 @@ impl RunContext {
         let deadline = Duration::from_secs(60 * u64::from(2 * self.target.settings.build.timeout_minutes + 5));
         let (began, mut stopped): (Instant, Option<Instant>) = (Instant::now(), None);
         let mut unreachable_since: Option<Instant> = None;
-        for attempt in 1.. {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
             // The log is read before the state, so that the log's lines precede it.
             let state = match codebuild::build(client, id).await {
                 Ok(Some(state)) => Some(state),
@@ -175,7 +177,6 @@ impl RunContext {
                 () = scope.cancel().cancelled(), if stopped.is_none() => {}
             }
         }
-        unreachable!("the loop has no last attempt")
     }
 }
 

@@ -112,7 +112,9 @@ impl RunContext {
         let (mut delay, mut longest) = (FIRST, LONGEST);
         let (began, mut unreachable_since): (Instant, Option<Instant>) = (Instant::now(), None);
         let (mut had_events, mut last_event) = (false, Instant::now());
-        for attempt in 1.. {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
             if scope.cancel().is_cancelled() {
                 let words = format!(
                     "CloudFormation continues with the stack {}: `thumbctl deploy` attaches to it, `thumbctl destroy` deletes it",
@@ -197,7 +199,6 @@ impl RunContext {
                 ));
             }
         }
-        unreachable!("the loop has no last attempt")
     }
 }
 

@@ -58,7 +58,9 @@ pub async fn run_build(
     print(&format!("{BUILD_LINE}{id}"));
     let (began, mut unreachable_since, mut stopped) = (Instant::now(), None::<Instant>, false);
     let mut reported: Vec<String> = Vec::new();
-    for attempt in 1.. {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
         match codebuild::build(client, &id).await {
             Ok(Some(state)) => {
                 unreachable_since = None;
@@ -89,7 +91,6 @@ pub async fn run_build(
             () = cancel.cancelled(), if !stopped => {}
         }
     }
-    unreachable!("the loop has no last attempt")
 }
 
 /// The build that an interrupted apply has left running.
