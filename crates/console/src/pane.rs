@@ -116,12 +116,12 @@ pub trait Pane: Sync {
     }
 
     /// Whether the tab has a column for a symbol of activity.
-    fn has_sign(&self) -> bool {
+    fn has_symbol(&self) -> bool {
         false
     }
 
     /// The symbol of activity in the tab.
-    fn sign(&self, _model: &Model, _look: Appearance) -> Option<(&'static str, Role)> {
+    fn symbol(&self, _model: &Model, _look: Appearance) -> Option<(&'static str, Role)> {
         None
     }
 }

@@ -139,9 +139,9 @@ impl Panel {
 
     /// The panel at an offset from this one among the available panels, cyclic.
     pub fn offset_by(self, places: isize, panels: &[Self]) -> Self {
-        let count = isize::try_from(panels.len()).expect("a handful");
+        let count = isize::try_from(panels.len()).expect("the count fits");
         let at = panels.iter().position(|panel| *panel == self).unwrap_or_default();
-        let at = isize::try_from(at).expect("a handful");
+        let at = isize::try_from(at).expect("the count fits");
         panels[usize::try_from((at + places).rem_euclid(count)).expect("not negative")]
     }
 }

@@ -136,7 +136,7 @@ impl Symbols {
 
     /// The spinner frame at a time in milliseconds.
     pub fn spinner_at(&self, milliseconds: i64) -> &'static str {
-        let count = i64::try_from(self.spinner.len()).expect("a handful");
+        let count = i64::try_from(self.spinner.len()).expect("the count fits");
         let index = (milliseconds / 100).rem_euclid(count);
         self.spinner[usize::try_from(index).expect("within the handful")]
     }

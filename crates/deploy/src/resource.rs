@@ -61,9 +61,9 @@ use crate::run_context::RunContext;
 
 /// A kind of resource: its texts, and how it is found, inspected, created and deleted.
 #[async_trait]
-pub(crate) trait Resource: fmt::Debug + Send + Sync {
+pub(crate) trait ResourceDefinition: fmt::Debug + Send + Sync {
     /// What is known of the kind without a call.
-    fn descriptor(&self) -> &Descriptor;
+    fn descriptor(&self) -> &ResourceDescriptor;
 
     /// Its ARN, if its kind has one that follows from its name.
     fn arn(&self, context: ResourceContext<'_>) -> Option<String>;
@@ -121,7 +121,7 @@ pub(crate) trait Resource: fmt::Debug + Send + Sync {
 
 /// What is known of a kind without a call.
 #[derive(Debug)]
-pub struct Descriptor {
+pub struct ResourceDescriptor {
     /// The kind.
     pub kind: ResourceKind,
     /// Its name on screens.
@@ -214,40 +214,40 @@ impl ResourceContext<'_> {
 }
 
 /// Returns what is known of a kind without a call.
-pub fn descriptor(kind: ResourceKind) -> &'static Descriptor {
+pub fn descriptor(kind: ResourceKind) -> &'static ResourceDescriptor {
     of(kind).descriptor()
 }
 
 /// Returns a kind's resource.
-pub(crate) fn of(kind: ResourceKind) -> &'static dyn Resource {
+pub(crate) fn of(kind: ResourceKind) -> &'static dyn ResourceDefinition {
     match kind {
         ResourceKind::MacroStack => &macro_stack::MACRO_STACK,
         ResourceKind::MacroLogGroup => &macro_log_group::MACRO_LOG_GROUP,
         ResourceKind::MacroRole => &macro_role::MACRO_ROLE,
         ResourceKind::MacroFunction => &macro_function::MACRO_FUNCTION,
-        ResourceKind::Macro => &template_macro::TemplateMacro,
+        ResourceKind::Macro => &template_macro::TemplateMacroResource,
         ResourceKind::BuildStack => &build_stack::BUILD_STACK,
-        ResourceKind::Repository => &repository::Repository,
+        ResourceKind::Repository => &repository::RepositoryResource,
         ResourceKind::BuildSourceBucket => &build_source_bucket::BUILD_SOURCE_BUCKET,
         ResourceKind::BuildLogGroup => &build_log_group::BUILD_LOG_GROUP,
         ResourceKind::BuildPolicy => &build_policy::BUILD_POLICY,
         ResourceKind::BuildRole => &build_role::BUILD_ROLE,
-        ResourceKind::BuildProject => &build_project::BuildProject,
-        ResourceKind::Image => &image::Image,
+        ResourceKind::BuildProject => &build_project::BuildProjectResource,
+        ResourceKind::Image => &image::ImageResource,
         ResourceKind::AppStack => &app_stack::APP_STACK,
         ResourceKind::SourceBucket => &source_bucket::SOURCE_BUCKET,
         ResourceKind::DestinationBucket => &destination_bucket::DESTINATION_BUCKET,
         ResourceKind::FunctionLogGroup => &function_log_group::FUNCTION_LOG_GROUP,
         ResourceKind::FunctionPolicy => &function_policy::FUNCTION_POLICY,
         ResourceKind::FunctionRole => &function_role::FUNCTION_ROLE,
-        ResourceKind::Function => &function::Function,
-        ResourceKind::InvokePermission => &invoke_permission::InvokePermission,
-        ResourceKind::Notification => &notification::Notification,
+        ResourceKind::Function => &function::FunctionResource,
+        ResourceKind::InvokePermission => &invoke_permission::InvokePermissionResource,
+        ResourceKind::Notification => &notification::NotificationResource,
     }
 }
 
 /// All kinds' resources, in plan order.
-pub(crate) fn all() -> impl Iterator<Item = &'static dyn Resource> {
+pub(crate) fn all() -> impl Iterator<Item = &'static dyn ResourceDefinition> {
     ResourceKind::ALL.into_iter().map(of)
 }
 

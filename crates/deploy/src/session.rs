@@ -28,7 +28,7 @@ use crate::run_context::RunContext;
 use crate::settings::{DEFAULT_STRATEGY, Settings};
 pub use crate::strategy::RunMode;
 use crate::strategy::terraform::TerraformUnavailable;
-use crate::strategy::{self, PreparedRun, StrategyUnavailable, TemplateResources};
+use crate::strategy::{self, StrategyRun, StrategyUnavailable, TemplateResources};
 use crate::test_upload::{TestUpload, TestUploadError};
 
 /// One cloud and one deployment.
@@ -293,7 +293,7 @@ impl Session {
             _ => leftovers.first_names(&self.settings.name).unwrap_or_else(|| self.names(&before)),
         };
         let context = self.context(self.deployed_strategy(&before), (names, before));
-        let run = PreparedRun::purge(context.clone(), &leftovers);
+        let run = StrategyRun::purge(context.clone(), &leftovers);
         let mut pending = self.pending_run(Action::Destroy, context, run, lock);
         pending.foreign = leftovers.foreign;
         pending.is_purge = true;
@@ -475,7 +475,7 @@ impl Session {
         RunContext { target: self.target(), names, strategy, before }
     }
 
-    fn pending_run(&self, action: Action, context: RunContext, run: PreparedRun, lock: DeploymentLock) -> PendingRun {
+    fn pending_run(&self, action: Action, context: RunContext, run: StrategyRun, lock: DeploymentLock) -> PendingRun {
         PendingRun {
             started: self.started((action, context.strategy), run.plan, context.names),
             runner: run.runner,

@@ -72,8 +72,8 @@ pub(crate) trait Strategy: std::fmt::Debug + Send + Sync {
         &self,
         context: RunContext,
         mode: RunMode,
-        tools: Tools<'_>,
-    ) -> Result<PreparedRun, StrategyUnavailable>;
+        tools: StrategyTools<'_>,
+    ) -> Result<StrategyRun, StrategyUnavailable>;
 
     /// The plan that destroys a deployment: a step for everything that may exist, in reverse order of creation.
     fn destroy_plan(&self, names: &Names, before: &Deployment) -> Plan {
@@ -84,10 +84,10 @@ pub(crate) trait Strategy: std::fmt::Debug + Send + Sync {
     async fn prepare_destroy(
         &self,
         context: RunContext,
-        _tools: Tools<'_>,
-    ) -> Result<PreparedRun, StrategyUnavailable> {
+        _tools: StrategyTools<'_>,
+    ) -> Result<StrategyRun, StrategyUnavailable> {
         let steps = destroy_steps(&context.names, &context.before);
-        Ok(PreparedRun::teardown(context, steps))
+        Ok(StrategyRun::teardown(context, steps))
     }
 
     /// Returns whether a program of its own plans and applies, with a folder and state of its own.
@@ -98,7 +98,7 @@ pub(crate) trait Strategy: std::fmt::Debug + Send + Sync {
     /// Prepares its tool, and returns the tool's parts by name and version; `None` if it has no tool.
     async fn prepare_tool(
         &self,
-        _tools: Tools<'_>,
+        _tools: StrategyTools<'_>,
         _cancel: &CancellationToken,
     ) -> Result<Option<Result<ToolParts, Failure>>, StrategyUnavailable> {
         Ok(None)
@@ -108,7 +108,7 @@ pub(crate) trait Strategy: std::fmt::Debug + Send + Sync {
     async fn refresh_plan(
         &self,
         _context: &RunContext,
-        _tools: Tools<'_>,
+        _tools: StrategyTools<'_>,
         _cancel: &CancellationToken,
     ) -> Result<Option<Result<RefreshPlan, Failure>>, StrategyUnavailable> {
         Ok(None)
@@ -125,7 +125,7 @@ pub type ToolParts = Vec<(String, String)>;
 
 /// What strategies use besides a run's context.
 #[derive(Clone, Debug)]
-pub(crate) struct Tools<'a> {
+pub(crate) struct StrategyTools<'a> {
     /// The cloud.
     pub(crate) cloud: &'a Cloud,
     /// The user's settings.
@@ -135,7 +135,7 @@ pub(crate) struct Tools<'a> {
 }
 
 /// A plan and the runner of its steps.
-pub(crate) struct PreparedRun {
+pub(crate) struct StrategyRun {
     /// The plan.
     pub(crate) plan: Plan,
     /// Runs its steps.
@@ -144,7 +144,7 @@ pub(crate) struct PreparedRun {
     pub(crate) resources: Vec<(ResourceKind, String)>,
 }
 
-impl PreparedRun {
+impl StrategyRun {
     /// A run on the deployment of these names.
     fn new(plan: Plan, runner: Arc<dyn StepRunner>, names: &Names) -> Self {
         let resources = resources_of(&plan, |_| names);
@@ -203,8 +203,8 @@ impl StrategyUnavailable {
 /// Returns a kind's strategy.
 pub(crate) fn of(kind: StrategyKind) -> &'static dyn Strategy {
     match kind {
-        StrategyKind::Sdk => &sdk::Sdk,
-        StrategyKind::Cloudformation => &cloudformation::Cloudformation,
+        StrategyKind::Sdk => &sdk::SdkStrategy,
+        StrategyKind::Cloudformation => &cloudformation::CloudformationStrategy,
         StrategyKind::Terraform => &terraform::TerraformStrategy,
     }
 }

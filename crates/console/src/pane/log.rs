@@ -145,12 +145,13 @@ impl Pane for LogPane {
         if self.source == LogSource::Function { follow_function(model) } else { Vec::new() }
     }
 
-    fn has_sign(&self) -> bool {
+    fn has_symbol(&self) -> bool {
         self.source == LogSource::Build
     }
 
-    fn sign(&self, model: &Model, look: Appearance) -> Option<(&'static str, Role)> {
-        let step = model.run.as_ref().filter(|_| self.has_sign()).and_then(|run| run.step_for(ResourceKind::Image))?;
+    fn symbol(&self, model: &Model, look: Appearance) -> Option<(&'static str, Role)> {
+        let step =
+            model.run.as_ref().filter(|_| self.has_symbol()).and_then(|run| run.step_for(ResourceKind::Image))?;
         let is_shown = match step.state {
             StepState::Running { .. } => model.is_live(),
             StepState::Failed(..) => true,

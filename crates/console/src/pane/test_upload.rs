@@ -138,11 +138,11 @@ impl Pane for TestUploadPane {
         model.test_upload.resize(inside.width, inside.height)
     }
 
-    fn has_sign(&self) -> bool {
+    fn has_symbol(&self) -> bool {
         true
     }
 
-    fn sign(&self, model: &Model, look: Appearance) -> Option<(&'static str, Role)> {
+    fn symbol(&self, model: &Model, look: Appearance) -> Option<(&'static str, Role)> {
         model.test_upload.is_waiting().then(|| (look.spinner(model), Role::Busy))
     }
 }

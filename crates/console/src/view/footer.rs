@@ -64,7 +64,7 @@ fn tab(panel: Panel, is_active: bool, form: TabForm, model: &Model, look: Appear
     let role = if is_active { Role::ActiveTab } else { Role::Quiet };
     // Also if unavailable at the moment, so that the tabs do not move.
     let key = model.keymap.chord_of(&[Context::Everywhere], Action::Show(panel)).filter(|_| form != TabForm::Bare);
-    let sign = panel.pane().sign(model, look);
+    let sign = panel.pane().symbol(model, look);
     let title = match form {
         TabForm::Whole => panel.tab().title,
         _ => panel.tab().short_title,
@@ -83,7 +83,7 @@ fn tab(panel: Panel, is_active: bool, form: TabForm, model: &Model, look: Appear
     }
     row = row.styled(title.to_owned(), style);
     let shows_sign = matches!(form, TabForm::Whole | TabForm::Short);
-    if shows_sign && panel.pane().has_sign() {
+    if shows_sign && panel.pane().has_symbol() {
         // The column of the symbol is reserved, so that the tabs do not move.
         row = match &sign {
             Some((sign, role)) => row.space(1).text(sign, *role),

@@ -2,11 +2,11 @@
 
 use thumbctl_core::resource::ResourceKind;
 
-use super::Descriptor;
+use super::ResourceDescriptor;
 use super::listing::Listing;
 use super::stack::StackResource;
 
-pub(super) static APP_STACK: StackResource = StackResource(Descriptor {
+pub(super) static APP_STACK: StackResource = StackResource(ResourceDescriptor {
     kind: ResourceKind::AppStack,
     title: "Application stack",
     purpose: "Groups the buckets and the function.",

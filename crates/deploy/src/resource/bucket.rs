@@ -1,4 +1,4 @@
-//! [`Bucket`]: an S3 bucket.
+//! [`BucketResource`]: an S3 bucket.
 
 use async_trait::async_trait;
 use thumbctl_core::engine::{StepError, StepScope};
@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::console_page::{ConsolePages, part};
 use super::inspection::InspectionBuilder;
-use super::{Descriptor, Presence, Resource, ResourceContext};
+use super::{Presence, ResourceContext, ResourceDefinition, ResourceDescriptor};
 use crate::aws::s3::{self, Emptied, PublicAccessBlock};
 use crate::aws::{AwsError, Deleted, ErrorKind, wait};
 use crate::call::{awaited, call, delete};
@@ -30,11 +30,11 @@ pub(super) const EMPTY_FIRST: &str =
 
 /// A bucket.
 #[derive(Debug)]
-pub(super) struct Bucket(pub(super) Descriptor);
+pub(super) struct BucketResource(pub(super) ResourceDescriptor);
 
 #[async_trait]
-impl Resource for Bucket {
-    fn descriptor(&self) -> &Descriptor {
+impl ResourceDefinition for BucketResource {
+    fn descriptor(&self) -> &ResourceDescriptor {
         &self.0
     }
 

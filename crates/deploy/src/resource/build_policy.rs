@@ -3,12 +3,12 @@
 use thumbctl_core::resource::ResourceKind;
 
 use super::listing::Listing;
-use super::policy::{self, Policy};
-use super::{Descriptor, ImportId, Stack, StepText, TemplateResource, TerraformResource};
+use super::policy::{self, PolicyResource};
+use super::{ImportId, ResourceDescriptor, Stack, StepText, TemplateResource, TerraformResource};
 use crate::aws::policy::Document;
 
-pub(super) static BUILD_POLICY: Policy = Policy {
-    descriptor: Descriptor {
+pub(super) static BUILD_POLICY: PolicyResource = PolicyResource {
+    descriptor: ResourceDescriptor {
         kind: ResourceKind::BuildPolicy,
         title: "Build policy",
         purpose: "Lists the build's permissions.",

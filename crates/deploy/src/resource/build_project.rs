@@ -8,8 +8,8 @@ use super::console_page::{ConsolePages, part};
 use super::inspection::{InspectionBuilder, minutes, time, yes_or_no};
 use super::listing::Listing;
 use super::{
-    Descriptor, ImportId, Presence, Resource, ResourceContext, SOURCE_KEY, Stack, StepText, TemplateResource,
-    TerraformResource, adopt,
+    ImportId, Presence, ResourceContext, ResourceDefinition, ResourceDescriptor, SOURCE_KEY, Stack, StepText,
+    TemplateResource, TerraformResource, adopt,
 };
 use crate::aws::{AwsError, Deleted, ErrorKind, codebuild, wait};
 use crate::call::{call, delete};
@@ -17,7 +17,7 @@ use crate::deploy_target::DeployTarget;
 use crate::run_context::RunContext;
 use crate::settings::BuildSource;
 
-static DESCRIPTOR: Descriptor = Descriptor {
+static DESCRIPTOR: ResourceDescriptor = ResourceDescriptor {
     kind: ResourceKind::BuildProject,
     title: "CodeBuild project",
     purpose: "Defines the build: source, build machine and service role.",
@@ -47,11 +47,11 @@ static DESCRIPTOR: Descriptor = Descriptor {
 
 /// The project.
 #[derive(Debug)]
-pub(super) struct BuildProject;
+pub(super) struct BuildProjectResource;
 
 #[async_trait]
-impl Resource for BuildProject {
-    fn descriptor(&self) -> &Descriptor {
+impl ResourceDefinition for BuildProjectResource {
+    fn descriptor(&self) -> &ResourceDescriptor {
         &DESCRIPTOR
     }
 

@@ -3,12 +3,12 @@
 use thumbctl_core::resource::ResourceKind;
 
 use super::listing::Listing;
-use super::role::{self, Role, RoleSpecification};
-use super::{Descriptor, ImportId, Stack, StepText, TemplateResource, TerraformResource};
+use super::role::{self, RoleResource, RoleSpecification};
+use super::{ImportId, ResourceDescriptor, Stack, StepText, TemplateResource, TerraformResource};
 use crate::aws::policy::Document;
 
-pub(super) static BUILD_ROLE: Role = Role {
-    descriptor: Descriptor {
+pub(super) static BUILD_ROLE: RoleResource = RoleResource {
+    descriptor: ResourceDescriptor {
         kind: ResourceKind::BuildRole,
         title: "Build service role",
         purpose: "Gives the build its permissions: CodeBuild assumes it.",

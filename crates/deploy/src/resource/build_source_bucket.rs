@@ -2,11 +2,11 @@
 
 use thumbctl_core::resource::ResourceKind;
 
-use super::bucket::{self, Bucket};
+use super::bucket::{self, BucketResource};
 use super::listing::Listing;
-use super::{Descriptor, ImportId, Stack, StepText, TemplateResource, TerraformResource};
+use super::{ImportId, ResourceDescriptor, Stack, StepText, TemplateResource, TerraformResource};
 
-pub(super) static BUILD_SOURCE_BUCKET: Bucket = Bucket(Descriptor {
+pub(super) static BUILD_SOURCE_BUCKET: BucketResource = BucketResource(ResourceDescriptor {
     kind: ResourceKind::BuildSourceBucket,
     title: "Build source bucket",
     purpose: "Stores the function's source as a zip for CodeBuild.",

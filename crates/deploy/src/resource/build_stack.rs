@@ -2,11 +2,11 @@
 
 use thumbctl_core::resource::ResourceKind;
 
-use super::Descriptor;
+use super::ResourceDescriptor;
 use super::listing::Listing;
 use super::stack::StackResource;
 
-pub(super) static BUILD_STACK: StackResource = StackResource(Descriptor {
+pub(super) static BUILD_STACK: StackResource = StackResource(ResourceDescriptor {
     kind: ResourceKind::BuildStack,
     title: "Build stack",
     purpose: "Groups the build's resources.",

@@ -8,15 +8,15 @@ use super::console_page::ConsolePages;
 use super::inspection::InspectionBuilder;
 use super::listing::Listing;
 use super::{
-    Descriptor, ImportId, Presence, Resource, ResourceContext, Stack, StepText, TemplateResource, TerraformResource,
-    image_uri, lambda_function,
+    ImportId, Presence, ResourceContext, ResourceDefinition, ResourceDescriptor, Stack, StepText, TemplateResource,
+    TerraformResource, image_uri, lambda_function,
 };
 use crate::aws::lambda::{self, FunctionSpec, FunctionState};
 use crate::aws::{AwsError, Deleted, ErrorKind, wait};
 use crate::call::call;
 use crate::run_context::RunContext;
 
-static DESCRIPTOR: Descriptor = Descriptor {
+static DESCRIPTOR: ResourceDescriptor = ResourceDescriptor {
     kind: ResourceKind::Function,
     title: "Lambda function",
     purpose: "Creates a thumbnail of each uploaded image; it runs only then.",
@@ -45,11 +45,11 @@ static DESCRIPTOR: Descriptor = Descriptor {
 
 /// The function.
 #[derive(Debug)]
-pub(super) struct Function;
+pub(super) struct FunctionResource;
 
 #[async_trait]
-impl Resource for Function {
-    fn descriptor(&self) -> &Descriptor {
+impl ResourceDefinition for FunctionResource {
+    fn descriptor(&self) -> &ResourceDescriptor {
         &DESCRIPTOR
     }
 

@@ -3,10 +3,10 @@
 use thumbctl_core::resource::ResourceKind;
 
 use super::listing::Listing;
-use super::log_group::{self, LogGroup};
-use super::{Descriptor, ImportId, Stack, StepText, TemplateResource, TerraformResource};
+use super::log_group::{self, LogGroupResource};
+use super::{ImportId, ResourceDescriptor, Stack, StepText, TemplateResource, TerraformResource};
 
-pub(super) static FUNCTION_LOG_GROUP: LogGroup = LogGroup(Descriptor {
+pub(super) static FUNCTION_LOG_GROUP: LogGroupResource = LogGroupResource(ResourceDescriptor {
     kind: ResourceKind::FunctionLogGroup,
     title: "Function log group",
     purpose: "Stores the log of the function's invocations.",

@@ -8,12 +8,14 @@ use thumbctl_platform::text::bytes;
 
 use super::console_page::ConsolePages;
 use super::inspection::{InspectionBuilder, time};
-use super::{Descriptor, ImportId, Presence, Resource, ResourceContext, StepText, TerraformResource, of};
+use super::{
+    ImportId, Presence, ResourceContext, ResourceDefinition, ResourceDescriptor, StepText, TerraformResource, of,
+};
 use crate::aws::{AwsError, Deleted, ecr};
 use crate::call::{call, delete};
 use crate::run_context::RunContext;
 
-static DESCRIPTOR: Descriptor = Descriptor {
+static DESCRIPTOR: ResourceDescriptor = ResourceDescriptor {
     kind: ResourceKind::Image,
     title: "Function image",
     purpose: "Packages the function with its dependencies for Lambda.",
@@ -35,11 +37,11 @@ static DESCRIPTOR: Descriptor = Descriptor {
 
 /// The image.
 #[derive(Debug)]
-pub(super) struct Image;
+pub(super) struct ImageResource;
 
 #[async_trait]
-impl Resource for Image {
-    fn descriptor(&self) -> &Descriptor {
+impl ResourceDefinition for ImageResource {
+    fn descriptor(&self) -> &ResourceDescriptor {
         &DESCRIPTOR
     }
 

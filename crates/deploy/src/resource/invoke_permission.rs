@@ -8,14 +8,14 @@ use thumbctl_core::resource::ResourceKind;
 use super::console_page::ConsolePages;
 use super::inspection::InspectionBuilder;
 use super::{
-    Descriptor, ImportId, Presence, Resource, ResourceContext, Stack, StepText, TemplateResource, TerraformResource,
-    lambda_function,
+    ImportId, Presence, ResourceContext, ResourceDefinition, ResourceDescriptor, Stack, StepText, TemplateResource,
+    TerraformResource, lambda_function,
 };
 use crate::aws::{AwsError, Deleted, ErrorKind, lambda, wait};
 use crate::call::{call, delete};
 use crate::run_context::RunContext;
 
-static DESCRIPTOR: Descriptor = Descriptor {
+static DESCRIPTOR: ResourceDescriptor = ResourceDescriptor {
     kind: ResourceKind::InvokePermission,
     title: "Invoke permission",
     purpose: "Allows S3 to invoke the function, for the source bucket's events only.",
@@ -44,11 +44,11 @@ static DESCRIPTOR: Descriptor = Descriptor {
 
 /// The permission.
 #[derive(Debug)]
-pub(super) struct InvokePermission;
+pub(super) struct InvokePermissionResource;
 
 #[async_trait]
-impl Resource for InvokePermission {
-    fn descriptor(&self) -> &Descriptor {
+impl ResourceDefinition for InvokePermissionResource {
+    fn descriptor(&self) -> &ResourceDescriptor {
         &DESCRIPTOR
     }
 

@@ -1,4 +1,4 @@
-//! What Lambda functions share, and [`LambdaFunction`]: one that only a stack creates.
+//! What Lambda functions share, and [`LambdaFunctionResource`]: one that only a stack creates.
 
 use async_trait::async_trait;
 use thumbctl_core::engine::{StepError, StepScope};
@@ -7,18 +7,18 @@ use thumbctl_platform::text::bytes;
 
 use super::console_page::{ConsolePages, part};
 use super::inspection::{DENIED, InspectionBuilder, time_of_text};
-use super::{Descriptor, Presence, Resource, ResourceContext};
+use super::{Presence, ResourceContext, ResourceDefinition, ResourceDescriptor};
 use crate::aws::lambda::FunctionState;
 use crate::aws::{AwsError, Deleted, lambda};
 use crate::call::delete;
 
 /// A function that only a stack creates.
 #[derive(Debug)]
-pub(super) struct LambdaFunction(pub(super) Descriptor);
+pub(super) struct LambdaFunctionResource(pub(super) ResourceDescriptor);
 
 #[async_trait]
-impl Resource for LambdaFunction {
-    fn descriptor(&self) -> &Descriptor {
+impl ResourceDefinition for LambdaFunctionResource {
+    fn descriptor(&self) -> &ResourceDescriptor {
         &self.0
     }
 

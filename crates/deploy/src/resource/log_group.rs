@@ -1,4 +1,4 @@
-//! [`LogGroup`]: a log group of CloudWatch Logs.
+//! [`LogGroupResource`]: a log group of CloudWatch Logs.
 
 use async_trait::async_trait;
 use thumbctl_core::engine::{StepError, StepScope};
@@ -6,7 +6,7 @@ use thumbctl_platform::text::bytes;
 
 use super::console_page::{ConsolePages, part};
 use super::inspection::{InspectionBuilder, time};
-use super::{Descriptor, Presence, Resource, ResourceContext};
+use super::{Presence, ResourceContext, ResourceDefinition, ResourceDescriptor};
 use crate::aws::{AwsError, Deleted, ErrorKind, logs, wait};
 use crate::call::{call, delete};
 use crate::run_context::RunContext;
@@ -17,11 +17,11 @@ pub(super) const DELETED_LAST: &str = "Deleted last: a late writer would recreat
 
 /// A log group.
 #[derive(Debug)]
-pub(super) struct LogGroup(pub(super) Descriptor);
+pub(super) struct LogGroupResource(pub(super) ResourceDescriptor);
 
 #[async_trait]
-impl Resource for LogGroup {
-    fn descriptor(&self) -> &Descriptor {
+impl ResourceDefinition for LogGroupResource {
+    fn descriptor(&self) -> &ResourceDescriptor {
         &self.0
     }
 

@@ -2,11 +2,11 @@
 
 use thumbctl_core::resource::ResourceKind;
 
-use super::lambda_function::LambdaFunction;
+use super::lambda_function::LambdaFunctionResource;
 use super::listing::Listing;
-use super::{Descriptor, Stack, TemplateResource};
+use super::{ResourceDescriptor, Stack, TemplateResource};
 
-pub(super) static MACRO_FUNCTION: LambdaFunction = LambdaFunction(Descriptor {
+pub(super) static MACRO_FUNCTION: LambdaFunctionResource = LambdaFunctionResource(ResourceDescriptor {
     kind: ResourceKind::MacroFunction,
     title: "Macro function",
     purpose: "Generates a bucket's name from prefix, suffix and role when a template is processed.",

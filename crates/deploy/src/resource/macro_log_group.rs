@@ -3,10 +3,10 @@
 use thumbctl_core::resource::ResourceKind;
 
 use super::listing::Listing;
-use super::log_group::LogGroup;
-use super::{Descriptor, Stack, TemplateResource};
+use super::log_group::LogGroupResource;
+use super::{ResourceDescriptor, Stack, TemplateResource};
 
-pub(super) static MACRO_LOG_GROUP: LogGroup = LogGroup(Descriptor {
+pub(super) static MACRO_LOG_GROUP: LogGroupResource = LogGroupResource(ResourceDescriptor {
     kind: ResourceKind::MacroLogGroup,
     title: "Macro log group",
     purpose: "Stores the log of the macro's function.",

@@ -3,11 +3,11 @@
 use thumbctl_core::resource::ResourceKind;
 
 use super::listing::Listing;
-use super::role::Role;
-use super::{Descriptor, Stack, TemplateResource};
+use super::role::RoleResource;
+use super::{ResourceDescriptor, Stack, TemplateResource};
 
-pub(super) static MACRO_ROLE: Role = Role {
-    descriptor: Descriptor {
+pub(super) static MACRO_ROLE: RoleResource = RoleResource {
+    descriptor: ResourceDescriptor {
         kind: ResourceKind::MacroRole,
         title: "Macro role",
         purpose: "Allows the macro's function to write its log, and nothing else.",

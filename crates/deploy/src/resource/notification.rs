@@ -8,15 +8,15 @@ use super::bucket::bucket_page;
 use super::console_page::ConsolePages;
 use super::inspection::InspectionBuilder;
 use super::{
-    Descriptor, ImportId, Presence, Resource, ResourceContext, Stack, StepText, TemplateResource, TerraformResource,
-    lambda_function,
+    ImportId, Presence, ResourceContext, ResourceDefinition, ResourceDescriptor, Stack, StepText, TemplateResource,
+    TerraformResource, lambda_function,
 };
 use crate::aws::s3::EventRule;
 use crate::aws::{AwsError, Deleted, s3, wait};
 use crate::call::{call, delete};
 use crate::run_context::RunContext;
 
-static DESCRIPTOR: Descriptor = Descriptor {
+static DESCRIPTOR: ResourceDescriptor = ResourceDescriptor {
     kind: ResourceKind::Notification,
     title: "Event notification",
     purpose: "Invokes the function for each new image.",
@@ -46,11 +46,11 @@ static DESCRIPTOR: Descriptor = Descriptor {
 
 /// The notification.
 #[derive(Debug)]
-pub(super) struct Notification;
+pub(super) struct NotificationResource;
 
 #[async_trait]
-impl Resource for Notification {
-    fn descriptor(&self) -> &Descriptor {
+impl ResourceDefinition for NotificationResource {
+    fn descriptor(&self) -> &ResourceDescriptor {
         &DESCRIPTOR
     }
 

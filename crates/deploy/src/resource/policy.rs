@@ -1,11 +1,11 @@
-//! [`Policy`]: a managed policy of IAM.
+//! [`PolicyResource`]: a managed policy of IAM.
 
 use async_trait::async_trait;
 use thumbctl_core::engine::{StepError, StepScope};
 
 use super::console_page::{ConsolePages, iam_home, part};
 use super::inspection::{InspectionBuilder, time};
-use super::{Descriptor, Presence, Resource, ResourceContext, adopt};
+use super::{Presence, ResourceContext, ResourceDefinition, ResourceDescriptor, adopt};
 use crate::aws::policy::Document;
 use crate::aws::{AwsError, Deleted, ErrorKind, iam, wait};
 use crate::call::{call, delete};
@@ -17,21 +17,21 @@ pub(super) const VERSIONS_FIRST: &str = "IAM deletes only unattached policies wi
 
 /// A managed policy.
 #[derive(Debug)]
-pub(super) struct Policy {
-    pub(super) descriptor: Descriptor,
+pub(super) struct PolicyResource {
+    pub(super) descriptor: ResourceDescriptor,
     pub(super) document: Document,
     pub(super) description: &'static str,
 }
 
-impl Policy {
+impl PolicyResource {
     fn arn_in(&self, context: ResourceContext<'_>) -> String {
         context.iam_arn(&format!("policy/{}", context.name(self.kind())))
     }
 }
 
 #[async_trait]
-impl Resource for Policy {
-    fn descriptor(&self) -> &Descriptor {
+impl ResourceDefinition for PolicyResource {
+    fn descriptor(&self) -> &ResourceDescriptor {
         &self.descriptor
     }
 

@@ -8,13 +8,14 @@ use super::console_page::{ConsolePages, part};
 use super::inspection::{InspectionBuilder, time, yes_or_no};
 use super::listing::Listing;
 use super::{
-    Descriptor, ImportId, Presence, Resource, ResourceContext, Stack, StepText, TemplateResource, TerraformResource,
+    ImportId, Presence, ResourceContext, ResourceDefinition, ResourceDescriptor, Stack, StepText, TemplateResource,
+    TerraformResource,
 };
 use crate::aws::{AwsError, Deleted, ErrorKind, ecr};
 use crate::call::{call, delete};
 use crate::run_context::RunContext;
 
-static DESCRIPTOR: Descriptor = Descriptor {
+static DESCRIPTOR: ResourceDescriptor = ResourceDescriptor {
     kind: ResourceKind::Repository,
     title: "ECR repository",
     purpose: "Stores the function's container image: CodeBuild pushes it, Lambda pulls it.",
@@ -39,11 +40,11 @@ static DESCRIPTOR: Descriptor = Descriptor {
 
 /// The repository.
 #[derive(Debug)]
-pub(super) struct Repository;
+pub(super) struct RepositoryResource;
 
 #[async_trait]
-impl Resource for Repository {
-    fn descriptor(&self) -> &Descriptor {
+impl ResourceDefinition for RepositoryResource {
+    fn descriptor(&self) -> &ResourceDescriptor {
         &DESCRIPTOR
     }
 

@@ -1,4 +1,4 @@
-//! [`Role`]: a role of IAM.
+//! [`RoleResource`]: a role of IAM.
 
 use async_trait::async_trait;
 use thumbctl_core::engine::{StepError, StepScope};
@@ -6,7 +6,7 @@ use thumbctl_core::resource::ResourceKind;
 
 use super::console_page::{ConsolePages, iam_home, part};
 use super::inspection::{InspectionBuilder, minutes, time};
-use super::{Descriptor, Presence, Resource, ResourceContext, adopt};
+use super::{Presence, ResourceContext, ResourceDefinition, ResourceDescriptor, adopt};
 use crate::aws::policy::Document;
 use crate::aws::{AwsError, Deleted, ErrorKind, iam, wait};
 use crate::call::{call, delete};
@@ -18,8 +18,8 @@ pub(super) const DETACH_FIRST: &str = "IAM deletes only roles without policies: 
 
 /// A role. The macro's is created by its stack only.
 #[derive(Debug)]
-pub(super) struct Role {
-    pub(super) descriptor: Descriptor,
+pub(super) struct RoleResource {
+    pub(super) descriptor: ResourceDescriptor,
     pub(super) specification: Option<RoleSpecification>,
 }
 
@@ -33,8 +33,8 @@ pub(super) struct RoleSpecification {
 }
 
 #[async_trait]
-impl Resource for Role {
-    fn descriptor(&self) -> &Descriptor {
+impl ResourceDefinition for RoleResource {
+    fn descriptor(&self) -> &ResourceDescriptor {
         &self.descriptor
     }
 

@@ -5,7 +5,7 @@ use thumbctl_core::resource::ResourceKind;
 
 use super::console_page::{ConsolePages, part};
 use super::inspection::{InspectionBuilder, time};
-use super::{Descriptor, Presence, Resource, ResourceContext, TemplateResource, all};
+use super::{Presence, ResourceContext, ResourceDefinition, ResourceDescriptor, TemplateResource, all};
 use crate::aws::{AwsError, cloudformation};
 
 /// One of the three stacks.
@@ -51,11 +51,11 @@ impl Stack {
 
 /// A stack.
 #[derive(Debug)]
-pub(super) struct StackResource(pub(super) Descriptor);
+pub(super) struct StackResource(pub(super) ResourceDescriptor);
 
 #[async_trait]
-impl Resource for StackResource {
-    fn descriptor(&self) -> &Descriptor {
+impl ResourceDefinition for StackResource {
+    fn descriptor(&self) -> &ResourceDescriptor {
         &self.0
     }
 

@@ -5,10 +5,10 @@ use thumbctl_core::resource::ResourceKind;
 
 use super::console_page::ConsolePages;
 use super::inspection::InspectionBuilder;
-use super::{Descriptor, Presence, Resource, ResourceContext, Stack, TemplateResource, of, stack};
+use super::{Presence, ResourceContext, ResourceDefinition, ResourceDescriptor, Stack, TemplateResource, of, stack};
 use crate::aws::AwsError;
 
-static DESCRIPTOR: Descriptor = Descriptor {
+static DESCRIPTOR: ResourceDescriptor = ResourceDescriptor {
     kind: ResourceKind::Macro,
     title: "Template macro",
     purpose: "Connects the application's template to the macro's function.",
@@ -28,11 +28,11 @@ static DESCRIPTOR: Descriptor = Descriptor {
 /// Rule: CloudFormation lists no macros; one exists while its stack is complete.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Operations.html>
 #[derive(Debug)]
-pub(super) struct TemplateMacro;
+pub(super) struct TemplateMacroResource;
 
 #[async_trait]
-impl Resource for TemplateMacro {
-    fn descriptor(&self) -> &Descriptor {
+impl ResourceDefinition for TemplateMacroResource {
+    fn descriptor(&self) -> &ResourceDescriptor {
         &DESCRIPTOR
     }
 

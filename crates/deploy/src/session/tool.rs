@@ -6,12 +6,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Session, SessionError};
 use crate::strategy::terraform::{RefreshPlan, STATE_FILES};
-use crate::strategy::{self, ToolParts, Tools};
+use crate::strategy::{self, StrategyTools, ToolParts};
 
 impl Session {
     /// What strategies use besides a run's context.
-    pub(super) fn tools(&self) -> Tools<'_> {
-        Tools { cloud: &self.cloud, settings: &self.settings, dir: self.journal.tool_dir(STATE_FILES) }
+    pub(super) fn tools(&self) -> StrategyTools<'_> {
+        StrategyTools { cloud: &self.cloud, settings: &self.settings, dir: self.journal.tool_dir(STATE_FILES) }
     }
 
     /// Compares settings, state and cloud by the strategy's tool: planned changes and drift; `None` for strategies without

@@ -23,8 +23,8 @@ use thumbctl_core::plan::{Plan, Step};
 use thumbctl_core::resource::{ResourceKind, ResourceState};
 
 use self::plan::StackStep;
-use super::typed_plan::Work;
-use super::{PreparedRun, Requirement, RunMode, Strategy, StrategyUnavailable, TemplateResources, Tools};
+use super::typed_plan::StepWork;
+use super::{Requirement, RunMode, Strategy, StrategyRun, StrategyTools, StrategyUnavailable, TemplateResources};
 use crate::aws::cloudformation;
 use crate::aws::wait::{self, Poll, Schedule};
 use crate::call::{awaited, call};
@@ -42,10 +42,10 @@ const CHANGE_SET: &str = "thumbctl";
 
 /// The strategy.
 #[derive(Debug)]
-pub(super) struct Cloudformation;
+pub(super) struct CloudformationStrategy;
 
 #[async_trait]
-impl Strategy for Cloudformation {
+impl Strategy for CloudformationStrategy {
     fn requirement(&self) -> Option<Requirement> {
         Some(Requirement::Python)
     }
@@ -62,14 +62,14 @@ impl Strategy for Cloudformation {
         &self,
         context: RunContext,
         _mode: RunMode,
-        tools: Tools<'_>,
-    ) -> Result<PreparedRun, StrategyUnavailable> {
+        tools: StrategyTools<'_>,
+    ) -> Result<StrategyRun, StrategyUnavailable> {
         if !tools.cloud.runs_python().await {
             return Err(StrategyUnavailable::NoPython);
         }
         let steps = plan::steps(&context.target.settings.build.source);
         let names = context.names.clone();
-        Ok(PreparedRun::new(steps.plan, Arc::new(StackDeployment { context, work: steps.work }), &names))
+        Ok(StrategyRun::new(steps.plan, Arc::new(StackDeployment { context, work: steps.work }), &names))
     }
 }
 
@@ -77,7 +77,7 @@ impl Strategy for Cloudformation {
 #[derive(Debug)]
 struct StackDeployment {
     context: RunContext,
-    work: Work<StackStep>,
+    work: StepWork<StackStep>,
 }
 
 #[async_trait]

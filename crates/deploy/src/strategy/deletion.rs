@@ -8,7 +8,7 @@ use thumbctl_core::names::Names;
 use thumbctl_core::plan::Step;
 use thumbctl_core::resource::{ResourceKind, ResourceState};
 
-use super::typed_plan::Work;
+use super::typed_plan::StepWork;
 use crate::aws::Deleted;
 use crate::resource::{self, ResourceContext, Stack};
 use crate::run_context::RunContext;
@@ -47,7 +47,7 @@ impl DeletionStep {
 #[derive(Debug)]
 pub(super) struct Teardown {
     pub(super) context: RunContext,
-    pub(super) work: Work<DeletionStep>,
+    pub(super) work: StepWork<DeletionStep>,
 }
 
 #[async_trait]

@@ -15,20 +15,20 @@ use thumbctl_core::plan::{Plan, Step};
 use thumbctl_core::resource::{ResourceKind, ResourceState};
 
 use self::plan::SdkStep;
-use super::typed_plan::Work;
-use super::{PreparedRun, RunMode, Strategy, StrategyUnavailable, Tools};
+use super::typed_plan::StepWork;
+use super::{RunMode, Strategy, StrategyRun, StrategyTools, StrategyUnavailable};
 use crate::aws::lambda;
 use crate::call::awaited;
-use crate::resource::{self, Resource};
+use crate::resource::{self, ResourceDefinition};
 use crate::run_context::RunContext;
 use crate::settings::Settings;
 
 /// The strategy.
 #[derive(Debug)]
-pub(super) struct Sdk;
+pub(super) struct SdkStrategy;
 
 #[async_trait]
-impl Strategy for Sdk {
+impl Strategy for SdkStrategy {
     fn deploy_plan(&self, settings: &Settings, _before: &Deployment, _mode: RunMode) -> Plan {
         plan::deploy(&settings.build.source)
     }
@@ -37,11 +37,11 @@ impl Strategy for Sdk {
         &self,
         context: RunContext,
         _mode: RunMode,
-        _tools: Tools<'_>,
-    ) -> Result<PreparedRun, StrategyUnavailable> {
+        _tools: StrategyTools<'_>,
+    ) -> Result<StrategyRun, StrategyUnavailable> {
         let steps = plan::steps(&context.target.settings.build.source);
         let names = context.names.clone();
-        Ok(PreparedRun::new(steps.plan, Arc::new(SdkDeployment { context, work: steps.work }), &names))
+        Ok(StrategyRun::new(steps.plan, Arc::new(SdkDeployment { context, work: steps.work }), &names))
     }
 }
 
@@ -49,7 +49,7 @@ impl Strategy for Sdk {
 #[derive(Debug)]
 struct SdkDeployment {
     context: RunContext,
-    work: Work<SdkStep>,
+    work: StepWork<SdkStep>,
 }
 
 #[async_trait]
@@ -66,7 +66,7 @@ impl StepRunner for SdkDeployment {
 
 impl SdkDeployment {
     /// Creates a resource, unless the journal records it as ready and the cloud has it.
-    async fn ensure(&self, scope: &StepScope, resource: &dyn Resource) -> Result<StepDone, StepError> {
+    async fn ensure(&self, scope: &StepScope, resource: &dyn ResourceDefinition) -> Result<StepDone, StepError> {
         let kind = resource.kind();
         if self.is_done(scope, kind).await? {
             for difference in resource.differences(&self.context, scope).await? {

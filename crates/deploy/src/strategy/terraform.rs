@@ -44,8 +44,8 @@ pub use self::stream::{Change, Summary};
 pub use self::workspace::{STATE_FILES, configuration};
 use self::workspace::{StateError, Workspace};
 use super::deletion::{DeletionStep, Extent};
-use super::typed_plan::{TypedPlan, Work};
-use super::{PreparedRun, Requirement, RunMode, Strategy, StrategyUnavailable, ToolParts, Tools, may_exist};
+use super::typed_plan::{StepWork, TypedPlan};
+use super::{Requirement, RunMode, Strategy, StrategyRun, StrategyTools, StrategyUnavailable, ToolParts, may_exist};
 use crate::aws::codebuild::{self, BuildStatus};
 use crate::call::call;
 use crate::cloud::{CloudAccess, CloudError};
@@ -84,7 +84,7 @@ impl Terraform {
     ///
     /// # Errors
     /// When it is missing or too old, or there are no credentials for it.
-    async fn find(tools: Tools<'_>) -> Result<Self, TerraformUnavailable> {
+    async fn find(tools: StrategyTools<'_>) -> Result<Self, TerraformUnavailable> {
         let settings = &tools.settings.terraform;
         let workspace = Workspace::new(tools.dir);
         let known = workspace.initialized().map(|initialized| initialized.program);
@@ -146,8 +146,8 @@ impl Strategy for TerraformStrategy {
         &self,
         context: RunContext,
         mode: RunMode,
-        tools: Tools<'_>,
-    ) -> Result<PreparedRun, StrategyUnavailable> {
+        tools: StrategyTools<'_>,
+    ) -> Result<StrategyRun, StrategyUnavailable> {
         let terraform = Terraform::find(tools).await?;
         let source = &context.target.settings.build.source;
         let steps = plan::deploy(source, plan::possible(mode, &context.before));
@@ -158,10 +158,14 @@ impl Strategy for TerraformStrategy {
         plan::destroy(&may_exist(before)).plan
     }
 
-    async fn prepare_destroy(&self, context: RunContext, tools: Tools<'_>) -> Result<PreparedRun, StrategyUnavailable> {
+    async fn prepare_destroy(
+        &self,
+        context: RunContext,
+        tools: StrategyTools<'_>,
+    ) -> Result<StrategyRun, StrategyUnavailable> {
         let steps = plan::destroy(&may_exist(&context.before));
         if steps.plan.steps().is_empty() {
-            return Ok(PreparedRun::teardown(context, TypedPlan::default()));
+            return Ok(StrategyRun::teardown(context, TypedPlan::default()));
         }
         let terraform = Terraform::find(tools).await?;
         Ok(TerraformRunner::prepare(context, terraform, steps))
@@ -173,7 +177,7 @@ impl Strategy for TerraformStrategy {
 
     async fn prepare_tool(
         &self,
-        tools: Tools<'_>,
+        tools: StrategyTools<'_>,
         cancel: &CancellationToken,
     ) -> Result<Option<Result<ToolParts, Failure>>, StrategyUnavailable> {
         Ok(Some(Terraform::find(tools).await?.prepare_folder(cancel).await))
@@ -182,7 +186,7 @@ impl Strategy for TerraformStrategy {
     async fn refresh_plan(
         &self,
         context: &RunContext,
-        tools: Tools<'_>,
+        tools: StrategyTools<'_>,
         cancel: &CancellationToken,
     ) -> Result<Option<Result<RefreshPlan, Failure>>, StrategyUnavailable> {
         let terraform = Terraform::find(tools).await?;
@@ -199,7 +203,7 @@ impl Strategy for TerraformStrategy {
 #[derive(Debug)]
 struct TerraformRunner {
     context: Arc<RunContext>,
-    work: Work<TerraformStep>,
+    work: StepWork<TerraformStep>,
     terraform: Terraform,
     state: Mutex<SharedState>,
 }
@@ -230,10 +234,10 @@ struct SharedState {
 }
 
 impl TerraformRunner {
-    fn prepare(context: RunContext, terraform: Terraform, steps: TypedPlan<TerraformStep>) -> PreparedRun {
+    fn prepare(context: RunContext, terraform: Terraform, steps: TypedPlan<TerraformStep>) -> StrategyRun {
         let names = context.names.clone();
         let runner = Self { context: Arc::new(context), work: steps.work, terraform, state: Mutex::default() };
-        PreparedRun::new(steps.plan, Arc::new(runner), &names)
+        StrategyRun::new(steps.plan, Arc::new(runner), &names)
     }
 }
 

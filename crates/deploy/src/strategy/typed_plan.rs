@@ -12,16 +12,16 @@ pub(crate) struct TypedPlan<W> {
     /// The plan.
     pub(crate) plan: Plan,
     /// What each step does.
-    pub(crate) work: Work<W>,
+    pub(crate) work: StepWork<W>,
 }
 
 /// What each step of a plan does.
 #[derive(Debug)]
-pub(crate) struct Work<W>(BTreeMap<StepId, W>);
+pub(crate) struct StepWork<W>(BTreeMap<StepId, W>);
 
 impl<W> Default for TypedPlan<W> {
     fn default() -> Self {
-        Self { plan: Plan::default(), work: Work(BTreeMap::new()) }
+        Self { plan: Plan::default(), work: StepWork(BTreeMap::new()) }
     }
 }
 
@@ -30,11 +30,11 @@ impl<W> TypedPlan<W> {
     pub(crate) fn new(steps: Vec<(W, Step)>) -> Self {
         let plan = steps.iter().map(|(_, step)| step.clone()).collect();
         let plan = Plan::new(plan).expect("the strategies' steps have unique ids and no cycles");
-        Self { plan, work: Work(steps.into_iter().map(|(work, step)| (step.id, work)).collect()) }
+        Self { plan, work: StepWork(steps.into_iter().map(|(work, step)| (step.id, work)).collect()) }
     }
 }
 
-impl<W> Work<W> {
+impl<W> StepWork<W> {
     /// Returns what a step does.
     ///
     /// # Errors
