@@ -6,6 +6,7 @@ mod authorizer;
 mod body;
 mod bucket;
 mod checksum;
+mod content;
 mod copy;
 mod delete;
 mod error;

@@ -6,17 +6,18 @@ use md5::{Digest, Md5};
 use sha2::Sha256;
 
 use super::checksum::{self, Checksum};
+use super::content::{Content, ContentWriter};
 use super::{Call, S3, S3Error, S3Result};
 use crate::authz::signature::Payload;
 use crate::gateway::chunked::BodyError;
-use crate::storage::blobs::{Blob, hex};
+use crate::storage::blobs::hex;
 
 /// The largest object, in bytes.
 pub(crate) const MAX_OBJECT: u64 = 256 * 1024 * 1024;
 
 /// The received content.
 pub(super) struct Received {
-    pub blob: Blob,
+    pub content: Content,
     /// Algorithm and value, if the client sent one.
     pub checksum: Option<(String, String)>,
 }
@@ -35,7 +36,7 @@ impl S3 {
         }
         let algorithm = checksum_algorithm(call);
         let mut checksum = algorithm.and_then(Checksum::new);
-        let mut writer = self.services.blobs().writer().await?;
+        let mut writer = ContentWriter::new(self.services.blobs()).await?;
         while let Some(bytes) = call.body.next().await? {
             let length = writer.len() + bytes.len() as u64;
             // More than the declared length is rejected.
@@ -53,9 +54,9 @@ impl S3 {
         if declared.is_some_and(|length| length != writer.len()) {
             return Err(BodyError::Incomplete.into());
         }
-        let blob = writer.finish().await?;
-        check_hash(&call.payload, &blob.sha256)?;
-        check_md5(call, &blob.md5)?;
+        let content = writer.finish().await?;
+        check_hash(&call.payload, &content.sha256)?;
+        check_md5(call, &content.md5)?;
         check_trailers(call)?;
         let expected = algorithm.and_then(|algorithm| {
             let name = format!("x-amz-checksum-{algorithm}");
@@ -71,7 +72,7 @@ impl S3 {
                 format!("The {} you specified did not match the calculated checksum.", algorithm.to_uppercase()),
             ));
         }
-        Ok(Received { blob, checksum: expected })
+        Ok(Received { content, checksum: expected })
     }
 }
 

@@ -3,6 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::checksum;
+use super::content::{Content, ContentWriter, md5_of};
 use super::index::{Change, Part, Version};
 use super::write::{check_write_conditions, kept_headers, store, tags_in_header};
 use super::xml::Xml;
@@ -31,10 +32,11 @@ impl S3 {
         let version = match version.parts {
             None => version,
             Some(_) => {
-                let blob = self.services.blobs().adopt(&self.services.blobs().path(&version.blob)).await?;
+                let file = tokio::fs::File::open(self.services.blobs().path(&version.blob)).await?;
+                let etag = md5_of(file).await?;
                 // A composite checksum does not apply to the copy.
                 let checksum = version.checksum.filter(|(_, value)| checksum::kind(value) == "FULL_OBJECT");
-                Version { etag: blob.md5, parts: None, part_sizes: Vec::new(), checksum, ..version }
+                Version { etag, parts: None, part_sizes: Vec::new(), checksum, ..version }
             }
         };
         let stored = self.with(call, |bucket| {
@@ -72,10 +74,10 @@ impl S3 {
                 .map(|(first, last)| (first, last - first + 1))
                 .ok_or_else(|| S3Error::invalid_argument("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy"))?,
         };
-        let mut writer = self.services.blobs().writer().await?;
+        let mut writer = ContentWriter::new(self.services.blobs()).await?;
         self.append_blob(&mut writer, &from.blob, start, length, None).await?;
-        let blob = writer.finish().await?;
-        let part = Part { blob: blob.sha256, size: blob.len, etag: blob.md5, modified: now(), checksum: None };
+        let Content { sha256, md5, size } = writer.finish().await?;
+        let part = Part { blob: sha256, size, etag: md5, modified: now(), checksum: None };
         let mut document = Xml::document("CopyPartResult");
         document.text("LastModified", iso_time(part.modified)).text("ETag", format!("\"{}\"", part.etag));
         self.with(call, |bucket| {

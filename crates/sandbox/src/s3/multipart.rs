@@ -5,12 +5,13 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::body::{MAX_OBJECT, declared_length, too_large};
 use super::checksum::{self, Checksum};
+use super::content::ContentWriter;
 use super::index::{Change, Part, Upload, Version};
 use super::list::Listing;
 use super::write::{check_write_conditions, kept_headers, store, tags_in_header};
 use super::xml::{Element, Xml};
 use super::{Call, S3, S3Error, S3Result, empty, iso_time, new_id, now, set_header, settings, xml};
-use crate::storage::blobs::{BlobWriter, hex};
+use crate::storage::blobs::hex;
 
 /// The smallest size of all parts but the last, in bytes.
 const MIN_PART: u64 = 5 * 1024 * 1024;
@@ -56,9 +57,9 @@ impl S3 {
         self.with(call, |bucket| room(upload_at(bucket.uploads.get(&id), &id, &call.target.key)?, declared))?;
         let received = self.receive(call).await?;
         let part = Part {
-            blob: received.blob.sha256,
-            size: received.blob.len,
-            etag: received.blob.md5,
+            blob: received.content.sha256,
+            size: received.content.size,
+            etag: received.content.md5,
             modified: now(),
             checksum: received.checksum,
         };
@@ -87,20 +88,20 @@ impl S3 {
         if size > MAX_OBJECT {
             return Err(too_large(size));
         }
-        let mut writer = self.services.blobs().writer().await?;
+        let mut writer = ContentWriter::new(self.services.blobs()).await?;
         let mut whole = whole_checksum(&upload);
         for part in &parts {
             self.append_blob(&mut writer, &part.blob, 0, part.size, whole.as_mut().map(|(_, checksum)| checksum))
                 .await?;
         }
-        let blob = writer.finish().await?;
+        let content = writer.finish().await?;
         let checksum = match whole {
             Some((algorithm, checksum)) => Some((algorithm, checksum.finish())),
             None => checksum_of_parts(&parts),
         };
         let version = Version {
-            blob: blob.sha256,
-            size: blob.len,
+            blob: content.sha256,
+            size: content.size,
             etag: composite_etag(&parts),
             headers: upload.headers,
             tags: upload.tags,
@@ -218,7 +219,7 @@ impl S3 {
     /// Appends a range of a blob to a new one.
     pub(super) async fn append_blob(
         &self,
-        writer: &mut BlobWriter,
+        writer: &mut ContentWriter,
         hash: &str,
         start: u64,
         length: u64,

@@ -28,9 +28,9 @@ impl S3 {
         let (headers, tags) = (kept_headers(&call.parts)?, tags_in_header(call)?);
         let received = self.receive(call).await?;
         let version = Version {
-            blob: received.blob.sha256,
-            size: received.blob.len,
-            etag: received.blob.md5,
+            blob: received.content.sha256,
+            size: received.content.size,
+            etag: received.content.md5,
             headers,
             tags,
             checksum: received.checksum,

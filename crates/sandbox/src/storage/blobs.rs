@@ -4,7 +4,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use md5::Md5;
 use sha2::{Digest, Sha256};
 use thumbctl_platform::private_fs;
 use tokio::fs::File;
@@ -26,8 +25,6 @@ pub(crate) struct Blobs {
 pub(crate) struct Blob {
     /// Hexadecimal.
     pub sha256: String,
-    /// Hexadecimal.
-    pub md5: String,
     pub len: u64,
 }
 
@@ -50,29 +47,7 @@ impl Blobs {
     pub(crate) async fn writer(&self) -> io::Result<BlobWriter> {
         let path = self.incoming();
         let file = File::from_std(private_fs::create(&path)?);
-        Ok(BlobWriter {
-            dir: self.dir.clone(),
-            temporary: Temporary(path),
-            file,
-            sha256: Sha256::new(),
-            md5: Md5::new(),
-            len: 0,
-        })
-    }
-
-    /// Stores a file's content by a hard link or, if that fails, a copy. The file must not be changed afterwards.
-    pub(crate) async fn adopt(&self, file: &Path) -> io::Result<Blob> {
-        let (dir, file, temporary) = (self.dir.clone(), file.to_owned(), Temporary(self.incoming()));
-        tokio::task::spawn_blocking(move || {
-            let blob = hash_file(&file)?;
-            if std::fs::hard_link(&file, &temporary.0).is_err() {
-                private_fs::copy(&file, &temporary.0)?;
-            }
-            store(&dir, &temporary.0, &blob)?;
-            Ok(blob)
-        })
-        .await
-        .map_err(io::Error::other)?
+        Ok(BlobWriter { dir: self.dir.clone(), temporary: Temporary(path), file, sha256: Sha256::new(), len: 0 })
     }
 
     /// Removes every blob that is not used. Call it at the start only, while there are no writers.
@@ -101,7 +76,6 @@ pub(crate) struct BlobWriter {
     temporary: Temporary,
     file: File,
     sha256: Sha256,
-    md5: Md5,
     len: u64,
 }
 
@@ -109,7 +83,6 @@ impl BlobWriter {
     /// Appends bytes.
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.sha256.update(bytes);
-        self.md5.update(bytes);
         self.len += bytes.len() as u64;
         self.file.write_all(bytes).await
     }
@@ -123,7 +96,7 @@ impl BlobWriter {
     pub(crate) async fn finish(mut self) -> io::Result<Blob> {
         self.file.flush().await?;
         drop(self.file);
-        let blob = Blob { sha256: hex(&self.sha256.finalize()), md5: hex(&self.md5.finalize()), len: self.len };
+        let blob = Blob { sha256: hex(&self.sha256.finalize()), len: self.len };
         store(&self.dir, &self.temporary.0, &blob)?;
         Ok(blob)
     }
@@ -141,25 +114,7 @@ impl Drop for Temporary {
 fn store(dir: &Path, temporary: &Path, blob: &Blob) -> io::Result<()> {
     let prefix = dir.join(&blob.sha256[..2]);
     private_fs::create_dir_all(&prefix)?;
-    // Renaming a hard link onto another one of the same file does nothing (POSIX): the guard removes the temporary link.
     std::fs::rename(temporary, prefix.join(&blob.sha256))
-}
-
-fn hash_file(file: &Path) -> io::Result<Blob> {
-    let mut file = std::fs::File::open(file)?;
-    let (mut sha256, mut md5, mut len) = (Sha256::new(), Md5::new(), 0);
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        match io::Read::read(&mut file, &mut buffer)? {
-            0 => break,
-            n => {
-                sha256.update(&buffer[..n]);
-                md5.update(&buffer[..n]);
-                len += n as u64;
-            }
-        }
-    }
-    Ok(Blob { sha256: hex(&sha256.finalize()), md5: hex(&md5.finalize()), len })
 }
 
 /// Whether a text is a blob's name.
