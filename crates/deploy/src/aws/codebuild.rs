@@ -336,6 +336,16 @@ pub async fn stop_build(client: &Client, id: &str) -> Result<(), AwsError> {
     Ok(())
 }
 
+/// Returns the id of a project's running build. Only the newest is looked at: a deployment has one build at a time.
+///
+/// # Errors
+/// When a call is denied or fails; a missing project is no error.
+pub async fn running_build(client: &Client, project: &str) -> Result<Option<String>, AwsError> {
+    let Some(id) = builds_of(client, project).await?.unwrap_or_default().into_iter().next() else { return Ok(None) };
+    let state = build(client, &id).await?;
+    Ok(state.filter(|state| !state.complete).map(|_| id))
+}
+
 /// Returns the ids of a project's builds, newest first; `None` if the project does not exist.
 ///
 /// # Errors

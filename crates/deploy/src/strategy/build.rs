@@ -1,5 +1,7 @@
 //! The build: its phases and its log as events, until it ends.
 
+mod poller;
+
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -12,10 +14,13 @@ use thumbctl_platform::write_failure::WriteFailure;
 
 use crate::aws::codebuild::{self, BuildState, BuildStatus, Phase};
 use crate::aws::logs::LogTail;
-use crate::aws::{AwsError, ErrorKind, wait};
+use crate::aws::{ErrorKind, wait};
 use crate::call::{call, failed};
 use crate::resource::{image_exists, image_uri};
 use crate::run_context::RunContext;
+
+use poller::is_transient;
+pub(super) use poller::{BuildPoll, BuildPoller};
 
 /// Log lines in a failed build's error.
 const LAST_LINES: usize = 20;
@@ -28,9 +33,6 @@ const SILENCE: Duration = Duration::from_millis(250);
 
 /// How long CodeBuild may be unreachable during a build: the build continues meanwhile.
 const OUTAGE: Duration = Duration::from_secs(15);
-
-/// How long a stopped build may take to end.
-const STOPPED_WITHIN: Duration = Duration::from_secs(60);
 
 impl RunContext {
     pub(super) async fn build_image(&self, scope: &StepScope) -> Result<StepDone, StepError> {
@@ -108,46 +110,31 @@ impl RunContext {
     }
 
     async fn running_build(&self, scope: &StepScope, project: &str) -> Result<Option<String>, StepError> {
-        let client = &self.target.clients.codebuild;
         if !self.before.resource(ResourceKind::Image).is_some_and(|image| image.state.may_exist()) {
             return Ok(None);
         }
-        let builds = call(scope, &[], || codebuild::builds_of(client, project)).await?.unwrap_or_default();
-        for id in builds {
-            let state = call(scope, &[], || codebuild::build(client, &id)).await?;
-            if state.is_some_and(|state| !state.complete) {
-                return Ok(Some(id));
-            }
-        }
-        Ok(None)
+        call(scope, &[], || codebuild::running_build(&self.target.clients.codebuild, project)).await
     }
 
     /// Polls the build until it ends. Cancelling stops it in CodeBuild too, and waits for its end.
     async fn watch(&self, scope: &StepScope, id: &str, watch: &mut BuildWatch<'_>) -> Result<BuildState, StepError> {
         let client = &self.target.clients.codebuild;
         let deadline = Duration::from_secs(60 * u64::from(2 * self.target.settings.build.timeout_minutes + 5));
-        let (began, mut stopped): (Instant, Option<Instant>) = (Instant::now(), None);
-        let mut unreachable_since: Option<Instant> = None;
-        let mut attempt = 0;
+        let mut poller = BuildPoller::new(client, id, scope.cancel(), OUTAGE, deadline);
         loop {
-            attempt += 1;
-            // The log is read before the state, so that the log's lines precede it.
-            let state = match codebuild::build(client, id).await {
-                Ok(Some(state)) => Some(state),
-                // A new build may not be visible yet.
-                Ok(None) => None,
-                Err(error) if error.kind == ErrorKind::Throttled => None,
-                Err(error)
-                    if is_transient(&error)
-                        && unreachable_since.get_or_insert_with(Instant::now).elapsed() < OUTAGE =>
-                {
-                    scope.retried(attempt, error.to_string(), wait::BUILD.delay(attempt)).await?;
+            let state = match poller.next().await.map_err(|error| StepError::Failed(error.failure()))? {
+                BuildPoll::State(state) => Some(state),
+                BuildPoll::Unknown => None,
+                BuildPoll::Unreachable { attempt, error, delay } => {
+                    scope.retried(attempt, error.to_string(), delay).await?;
                     None
                 }
-                Err(error) => return Err(failed(error)),
+                BuildPoll::Stopping => {
+                    scope.progress("stopping the build", None, None).await?;
+                    continue;
+                }
             };
             if let Some(state) = &state {
-                unreachable_since = None;
                 watch.report_phases(&state.phases).await?;
             }
             watch.report_log().await?;
@@ -158,35 +145,12 @@ impl RunContext {
                 }
                 return Ok(state);
             }
-            if scope.cancel().is_cancelled() && stopped.is_none() {
-                scope.progress("stopping the build", None, None).await?;
-                codebuild::stop_build(client, id).await.map_err(failed)?;
-                stopped = Some(Instant::now());
-            }
-            let late = stopped.is_some_and(|at| at.elapsed() > STOPPED_WITHIN);
-            if late || began.elapsed() > deadline {
-                let minutes = began.elapsed().as_secs() / 60;
-                return Err(StepError::Failed(
-                    Failure::new(format!("the build {id} did not end within {minutes} minutes"))
-                        .with_hint("see CodeBuild's console; `thumbctl deploy` attaches to it again"),
-                ));
-            }
-            let delay = wait::BUILD.delay(attempt);
-            tokio::select! {
-                () = tokio::time::sleep(delay) => {}
-                () = scope.cancel().cancelled(), if stopped.is_none() => {}
-            }
         }
     }
 }
 
 /// The phases that write to the log, in order.
 const LOGGED_PHASES: [&str; 5] = ["DOWNLOAD_SOURCE", "INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD"];
-
-/// Returns whether an error is of the connection or the service, and likely transient.
-pub(super) fn is_transient(error: &AwsError) -> bool {
-    matches!(error.kind, ErrorKind::Network | ErrorKind::Server | ErrorKind::Timeout)
-}
 
 /// What has been reported of a build.
 struct BuildWatch<'a> {

@@ -269,62 +269,32 @@ impl TerraformRunner {
         Ok(())
     }
 
-    /// Waits for an orphaned Terraform: interrupts it, so that it writes its state.
+    /// Stops a Terraform that an earlier process has left, and waits for its end.
     pub(super) async fn await_orphaned_run(&self, scope: &StepScope) -> Result<(), StepError> {
-        let unreadable = |error| failed(self.terraform.workspace.failed("terraform.out", error));
         let dir = self.terraform.workspace.dir();
-        let Some(mut orphan) = OrphanedRun::find(dir).map_err(unreadable)? else {
-            return self.end_orphans(scope).await;
-        };
-        let process = orphan.pid.map(|pid| format!(" (process {})", pid.as_raw_nonzero())).unwrap_or_default();
-        let words = format!("an earlier Terraform is still running{process}: stopping it");
-        scope.progress(words, None, None).await?;
-        orphan.interrupt().map_err(unreadable)?;
-        let began = Instant::now();
-        while !orphan.has_ended().map_err(unreadable)? {
-            if began.elapsed() > STOP_DEADLINE {
-                return Err(StepError::Failed(
-                    Failure::new(format!("an earlier Terraform{process} did not stop"))
-                        .with_hint("end it, then run the same command again"),
-                ));
-            }
-            self.pause(scope).await?;
+        let orphan = OrphanedRun::find(dir);
+        if let Some(orphan) = orphan.map_err(|error| failed(self.terraform.workspace.failed("terraform.out", error)))? {
+            let process = orphan.pid.map(|pid| format!(" (process {})", pid.as_raw_nonzero())).unwrap_or_default();
+            let words = format!("an earlier Terraform is still running{process}: stopping it");
+            scope.progress(words, None, None).await?;
         }
-        self.end_orphans(scope).await
-    }
-
-    /// Ends the providers of a killed Terraform, and waits for their end.
-    async fn end_orphans(&self, scope: &StepScope) -> Result<(), StepError> {
-        let began = Instant::now();
-        while end_orphans(self.terraform.workspace.dir()) > 0 {
-            if began.elapsed() > ORPHAN_DEADLINE {
-                return Err(StepError::Failed(
-                    Failure::new("an orphaned provider process did not end")
-                        .with_hint("end it, then run the same command again"),
-                ));
-            }
-            self.pause(scope).await?;
-        }
-        Ok(())
-    }
-
-    async fn pause(&self, scope: &StepScope) -> Result<(), StepError> {
         tokio::select! {
-            () = tokio::time::sleep(POLL_INTERVAL) => Ok(()),
+            ended = stop_orphaned_run(dir) => ended.map_err(failed),
             () = scope.cancel().cancelled() => Err(StepError::Cancelled),
         }
     }
 }
 
-/// Interrupts a Terraform still running in a folder, and waits for its end; for a purge, which works without Terraform.
+/// Interrupts a Terraform still running in a folder, so that it writes its state, and waits for its end and that of its
+/// providers. Works without Terraform.
 ///
 /// # Errors
-/// When it does not end in time, or the folder cannot be read.
+/// When they do not end in time, or the folder cannot be read.
 pub async fn stop_orphaned_run(dir: &Path) -> Result<(), TerraformError> {
     let unreadable = |source| TerraformError::Folder { path: dir.to_owned(), source };
-    let began = Instant::now();
     if let Some(mut orphan) = OrphanedRun::find(dir).map_err(unreadable)? {
         orphan.interrupt().map_err(unreadable)?;
+        let began = Instant::now();
         while !orphan.has_ended().map_err(unreadable)? {
             if began.elapsed() > STOP_DEADLINE {
                 return Err(TerraformError::AtWork(dir.to_owned()));
@@ -332,8 +302,9 @@ pub async fn stop_orphaned_run(dir: &Path) -> Result<(), TerraformError> {
             tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
+    let began = Instant::now();
     while end_orphans(dir) > 0 {
-        if began.elapsed() > STOP_DEADLINE {
+        if began.elapsed() > ORPHAN_DEADLINE {
             return Err(TerraformError::AtWork(dir.to_owned()));
         }
         tokio::time::sleep(POLL_INTERVAL).await;
