@@ -40,9 +40,14 @@ impl Endpoint {
         self.url.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default()
     }
 
+    /// The endpoint file of a data directory, whether or not its sandbox is running.
+    pub fn read(dir: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(dir.join(ENDPOINT_FILE)).ok()?).ok()
+    }
+
     /// The sandbox of a data directory, if it responds.
     pub async fn find(dir: &Path) -> Option<Self> {
-        let endpoint: Self = serde_json::from_slice(&std::fs::read(dir.join(ENDPOINT_FILE)).ok()?).ok()?;
+        let endpoint = Self::read(dir)?;
         let is_ready = tokio::time::timeout(Duration::from_secs(2), endpoint.is_ready()).await;
         matches!(is_ready, Ok(Ok(true))).then_some(endpoint)
     }

@@ -28,10 +28,12 @@ pub(crate) fn publish(endpoint: &Endpoint, dir: &Path) -> io::Result<()> {
     replace_shared(&dir.join(ENDPOINT_FILE), &serde_json::to_vec_pretty(endpoint)?)
 }
 
-/// Removes the endpoint file.
-pub(crate) fn unpublish(dir: &Path) {
-    // A stale file does no harm: clients check the instance id.
-    let _ = fs::remove_file(dir.join(ENDPOINT_FILE));
+/// Removes the endpoint file, unless it is another sandbox's: the directory may have been deleted and created again.
+pub(crate) fn unpublish(endpoint: &Endpoint, dir: &Path) {
+    if Endpoint::read(dir).is_some_and(|published| published.instance == endpoint.instance) {
+        // A stale file does no harm: clients check the instance id.
+        let _ = fs::remove_file(dir.join(ENDPOINT_FILE));
+    }
 }
 
 /// Has clients of the data directory `usual` use the sandbox of `dir` while it runs.
@@ -44,5 +46,21 @@ pub(crate) fn announce(usual: &Path, dir: &Path) -> io::Result<()> {
 pub(crate) fn retract(usual: &Path, dir: &Path) {
     if announced_dir(usual).as_deref() == Some(dir) {
         let _ = fs::remove_file(usual.join(ANNOUNCEMENT_FILE));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_sandboxs_endpoint_file_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let [earlier, later] = [1, 2].map(|port| endpoint(port, &RootKeys::generate(), &Pace::default()));
+        publish(&later, dir.path()).unwrap();
+        unpublish(&earlier, dir.path());
+        assert_eq!(Endpoint::read(dir.path()).map(|found| found.instance), Some(later.instance.clone()));
+        unpublish(&later, dir.path());
+        assert!(Endpoint::read(dir.path()).is_none());
     }
 }

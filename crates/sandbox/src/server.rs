@@ -33,7 +33,7 @@ use crate::storage::scratch::Scratch;
 use crate::storage::{state, temp_files};
 
 /// The time that running requests have to finish when the sandbox ends.
-const GRACE: Duration = Duration::from_secs(2);
+const GRACE_PERIOD: Duration = Duration::from_secs(2);
 
 /// The interval at which an attached sandbox checks for remaining users.
 const LEASE_CHECK: Duration = Duration::from_millis(100);
@@ -150,7 +150,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
         announcement::retract(other, &dir);
     }
     supervisor.end().await;
-    announcement::unpublish(&dir);
+    announcement::unpublish(&endpoint, &dir);
     Ok(())
 }
 
@@ -202,7 +202,7 @@ async fn accept(listener: TcpListener, supervisor: Arc<Supervisor>, end: impl Fu
     drop(listener);
     let _ = stop.send(true);
     let all = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(GRACE, all).await.is_err() {
+    if tokio::time::timeout(GRACE_PERIOD, all).await.is_err() {
         connections.abort_all();
     }
 }
