@@ -1,6 +1,6 @@
 //! An execution environment: one process of a function, from its cold start through the events it handles in turn.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -17,8 +17,6 @@ use super::process::{Launch, LaunchContext, LaunchError, Process, ProcessEnd};
 use super::report::{self, InvocationMetrics, InvocationResult};
 use super::runtime_api::{RuntimeApi, RuntimeEvent, RuntimeMessage};
 
-/// The limit for a function's initialisation.
-const INIT_LIMIT: Duration = Duration::from_secs(10);
 /// The directory of the processes' temporary files, below Lambda's directory.
 pub(crate) const TEMPORARY: &str = "tmp";
 /// Credentials expire after an hour; a process is replaced well before.
@@ -46,11 +44,23 @@ impl InvocationOutcome {
     }
 }
 
+/// Starts a function's processes.
+pub(crate) struct Launcher {
+    pub internal: Arc<dyn InternalCaller>,
+    /// The function's unpacked image.
+    pub root: PathBuf,
+    pub leftovers: Leftovers,
+    /// How long the first initialisation may take.
+    pub init_limit: Duration,
+}
+
 /// One process of a function.
 pub(crate) struct ExecutionEnvironment {
     pub function: FunctionId,
     /// The function's revision at its start.
     pub revision: String,
+    launcher: Launcher,
+    /// The start of the process.
     started: Instant,
     api: RuntimeApi,
     process: Process,
@@ -63,50 +73,13 @@ pub(crate) struct ExecutionEnvironment {
     max_memory_used: u32,
 }
 
-impl ExecutionEnvironment {
-    /// Starts a process. A failure is logged as a failed invocation.
-    pub(crate) async fn start(
-        internal: &Arc<dyn InternalCaller>,
-        function: &Function,
-        root: &Path,
-        leftovers: &Leftovers,
-        invocation: &Invocation,
-    ) -> Result<Self, InvocationOutcome> {
-        let log = LogStreamWriter::new(internal.clone(), &function.id.region, function.log_group());
-        let started = Instant::now();
-        match Self::launch(internal, function, root, leftovers, &log).await {
-            Ok((api, process, temporary)) => Ok(Self {
-                function: function.id.clone(),
-                revision: function.revision.clone(),
-                started,
-                api,
-                process,
-                _temporary: temporary,
-                writer: log.write_in_background(),
-                log,
-                waiting: false,
-                max_memory_used: 0,
-            }),
-            Err(result) => {
-                let metrics = InvocationMetrics {
-                    duration: started.elapsed(),
-                    memory_size: function.memory_size,
-                    max_memory_used: 0,
-                    init: None,
-                };
-                log.push(&report::start(&invocation.request_id));
-                Err(conclude(&log, invocation, result, metrics).await)
-            }
-        }
-    }
-
+impl Launcher {
     async fn launch(
-        internal: &Arc<dyn InternalCaller>,
+        &self,
         function: &Function,
-        root: &Path,
-        leftovers: &Leftovers,
         log: &Arc<LogStreamWriter>,
     ) -> Result<(RuntimeApi, Process, TempDir), InvocationResult> {
+        let internal = &self.internal;
         let credentials = internal.assume_role(&function.role, &function.id.name).await.map_err(|error| {
             InvocationResult::Launch {
                 kind: "AccessDeniedException",
@@ -134,9 +107,46 @@ impl ExecutionEnvironment {
             kind: "Runtime.InvalidEntrypoint",
             message: error.to_string(),
         };
-        let launch = Launch::new(function, root, &context).await.map_err(failed)?;
-        let process = Process::start(&launch, log.clone(), leftovers.clone()).await.map_err(failed)?;
+        let launch = Launch::new(function, &self.root, &context).await.map_err(failed)?;
+        let process = Process::start(&launch, log.clone(), self.leftovers.clone()).await.map_err(failed)?;
         Ok((api, process, temporary))
+    }
+}
+
+impl ExecutionEnvironment {
+    /// Starts a process. A failure is logged as a failed invocation.
+    pub(crate) async fn start(
+        launcher: Launcher,
+        function: &Function,
+        invocation: &Invocation,
+    ) -> Result<Self, InvocationOutcome> {
+        let log = LogStreamWriter::new(launcher.internal.clone(), &function.id.region, function.log_group());
+        let started = Instant::now();
+        match launcher.launch(function, &log).await {
+            Ok((api, process, temporary)) => Ok(Self {
+                function: function.id.clone(),
+                revision: function.revision.clone(),
+                launcher,
+                started,
+                api,
+                process,
+                _temporary: temporary,
+                writer: log.write_in_background(),
+                log,
+                waiting: false,
+                max_memory_used: 0,
+            }),
+            Err(result) => {
+                let metrics = InvocationMetrics {
+                    duration: started.elapsed(),
+                    memory_size: function.memory_size,
+                    max_memory_used: 0,
+                    init: None,
+                };
+                log.push(&report::start(&invocation.request_id));
+                Err(conclude(&log, invocation, result, metrics).await)
+            }
+        }
     }
 
     /// Whether it can handle another event of `revision`.
@@ -156,7 +166,7 @@ impl ExecutionEnvironment {
     ) -> InvocationOutcome {
         let cold = !self.waiting;
         self.log.reset_tail();
-        let initialised = if cold { self.initialise().await } else { Ok(()) };
+        let initialised = if cold { self.initialise(function).await } else { Ok(()) };
         let init = cold.then(|| self.started.elapsed());
         if initialised.is_ok() {
             // Output before START belongs to the initialisation; the caller sees it only if that failed.
@@ -190,10 +200,28 @@ impl ExecutionEnvironment {
         conclude(&self.log, invocation, result, metrics).await
     }
 
+    /// Waits until the function is initialised.
+    ///
+    /// Rule: after too long an initialisation, Lambda repeats it within the invocation, with the function's timeout.
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib>
+    async fn initialise(&mut self, function: &Function) -> Result<(), InvocationResult> {
+        match self.first_request(self.launcher.init_limit).await {
+            Err(InvocationResult::Timeout(limit)) => {
+                self.log.push(&report::init_timeout(limit));
+                self.process.kill().await;
+                self.process.drain();
+                self.started = Instant::now();
+                (self.api, self.process, self._temporary) = self.launcher.launch(function, &self.log).await?;
+                self.first_request(Duration::from_secs(function.timeout.into())).await
+            }
+            initialised => initialised,
+        }
+    }
+
     /// Waits for the first request for an event.
-    async fn initialise(&mut self) -> Result<(), InvocationResult> {
-        let limit = tokio::time::sleep_until((self.started + INIT_LIMIT).into());
-        tokio::pin!(limit);
+    async fn first_request(&mut self, limit: Duration) -> Result<(), InvocationResult> {
+        let timeout = tokio::time::sleep_until((self.started + limit).into());
+        tokio::pin!(timeout);
         let mut failure = None;
         loop {
             tokio::select! {
@@ -209,7 +237,7 @@ impl ExecutionEnvironment {
                     _ => {}
                 },
                 end = self.process.wait_for_end() => return Err(failure.unwrap_or(end.into())),
-                () = &mut limit => return Err(failure.unwrap_or(InvocationResult::Timeout(INIT_LIMIT))),
+                () = &mut timeout => return Err(failure.unwrap_or(InvocationResult::Timeout(limit))),
             }
         }
     }

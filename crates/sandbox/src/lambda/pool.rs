@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore, watch};
 
-use super::execution_environment::{ExecutionEnvironment, Invocation, InvocationOutcome, TEMPORARY};
+use super::execution_environment::{ExecutionEnvironment, Invocation, InvocationOutcome, Launcher, TEMPORARY};
 use super::function::Function;
 use super::internal_caller::InternalCaller;
 use super::leftovers::Leftovers;
@@ -17,7 +17,11 @@ use crate::storage::tree;
 use crate::sync::lock;
 
 /// How long running invocations may take when the sandbox shuts down.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE_PERIOD: Duration = Duration::from_secs(1);
+
+/// Rule: an initialisation may take 10 s.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib>
+pub(crate) const INIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// The limits of the pool.
 #[derive(Debug, Clone, Copy)]
@@ -26,12 +30,14 @@ pub(crate) struct PoolLimits {
     pub processes: usize,
     /// How long an idle process is kept.
     pub idle: Duration,
+    /// How long a function's first initialisation may take.
+    pub init: Duration,
 }
 
 impl Default for PoolLimits {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { processes: (cores * 2).max(2), idle: Duration::from_secs(5 * 60) }
+        Self { processes: (cores * 2).max(2), idle: Duration::from_secs(5 * 60), init: INIT_LIMIT }
     }
 }
 
@@ -113,7 +119,13 @@ impl Pool {
             None => {
                 self.evict_idle().await;
                 self.internal.latencies().wait(LatencySpan::ColdStart).await;
-                let start = ExecutionEnvironment::start(&self.internal, &function, &root, &self.leftovers, invocation);
+                let launcher = Launcher {
+                    internal: self.internal.clone(),
+                    root,
+                    leftovers: self.leftovers.clone(),
+                    init_limit: self.limits.init,
+                };
+                let start = ExecutionEnvironment::start(launcher, &function, invocation);
                 match start.await {
                     Ok(environment) => environment,
                     Err(outcome) => return outcome,
@@ -216,13 +228,13 @@ impl Pool {
         self.stop_where(|id| id == function).await;
     }
 
-    /// Ends all processes and starts no new ones. Running invocations get [`GRACE`] to finish, so that a command that
+    /// Ends all processes and starts no new ones. Running invocations get [`GRACE_PERIOD`] to finish, so that a command that
     /// exits with its result does not cut off the log.
     pub(crate) async fn shut_down(&self) {
         self.slots.close();
         self.remove_idle(|_| true, false).await;
         // After the grace period, the rest is stopped.
-        let _ = tokio::time::timeout(GRACE, self.quiet()).await;
+        let _ = tokio::time::timeout(GRACE_PERIOD, self.wait_until_idle()).await;
         self.stop_where(|_| true).await;
     }
 
@@ -232,7 +244,7 @@ impl Pool {
     }
 
     /// Waits until no invocation is running.
-    async fn quiet(&self) {
+    async fn wait_until_idle(&self) {
         loop {
             let left = self.left.notified();
             tokio::pin!(left);

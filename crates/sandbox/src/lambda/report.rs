@@ -105,6 +105,11 @@ pub(crate) fn start(request_id: &str) -> String {
     format!("START RequestId: {request_id} Version: {LATEST}\n")
 }
 
+/// The line for an initialisation that took too long.
+pub(crate) fn init_timeout(limit: Duration) -> String {
+    format!("INIT_REPORT Init Duration: {:.2} ms\tPhase: init\tStatus: timeout\n", milliseconds(limit))
+}
+
 pub(crate) fn end(request_id: &str) -> String {
     format!("END RequestId: {request_id}\n")
 }

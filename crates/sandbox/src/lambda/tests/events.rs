@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 
 use super::harness::{Harness, REGION, until};
 use crate::lambda::names::FunctionId;
-use crate::lambda::pool::PoolLimits;
+use crate::lambda::pool::{INIT_LIMIT, PoolLimits};
 use crate::lambda::queue::QueuedEvent;
 use crate::latency::Pace;
 use crate::operation::Service;
 use thumbctl_sandbox_protocol::Latency;
 
-const LIMITS: PoolLimits = PoolLimits { processes: 4, idle: Duration::from_secs(300) };
+const LIMITS: PoolLimits = PoolLimits { processes: 4, idle: Duration::from_secs(300), init: INIT_LIMIT };
 /// Lambda's delays, a thousand times as fast.
 const QUICK: Pace = Pace { latency: Latency::Aws, time_scale: 0.001, seed: 1 };
 

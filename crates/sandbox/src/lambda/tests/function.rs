@@ -212,6 +212,7 @@ fn function_process() {
             std::process::exit(1);
         }
         Ok("exit") => std::process::exit(3),
+        Ok("hang") => std::thread::sleep(Duration::from_secs(600)),
         _ => {}
     }
     function.output.write_all(b"initialised\n").unwrap();

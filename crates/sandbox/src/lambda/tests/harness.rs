@@ -143,7 +143,7 @@ pub(super) struct Harness {
 
 impl Harness {
     pub(super) fn new() -> Self {
-        Self::with(PoolLimits { processes: 4, idle: Duration::from_secs(300) })
+        Self::with(PoolLimits { processes: 4, ..PoolLimits::default() })
     }
 
     pub(super) fn with(limits: PoolLimits) -> Self {

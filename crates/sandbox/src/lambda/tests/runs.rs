@@ -192,8 +192,23 @@ async fn init_failure_is_reported() {
 }
 
 #[tokio::test]
+async fn too_long_an_initialisation_is_repeated_with_the_functions_timeout() {
+    let harness = Harness::with(PoolLimits { init: Duration::ZERO, ..PoolLimits::default() });
+    harness.create("f", json!({ "Timeout": 60 })).await;
+    let served = harness.invoke("f", json!({ "do": "count" })).await;
+    assert_eq!(served.payload["served"], 1);
+    let log = harness.log("f");
+    assert_eq!(log[0], "INIT_REPORT Init Duration: 0.00 ms\tPhase: init\tStatus: timeout\n");
+
+    harness.create("never", json!({ "Timeout": 1, "Environment": { "Variables": { "BREAK_INIT": "hang" } } })).await;
+    let never = harness.invoke("never", json!({})).await;
+    assert_eq!(never.error.as_deref(), Some("Unhandled"));
+    assert!(never.payload["errorMessage"].as_str().unwrap().ends_with("Task timed out after 1.00 seconds"));
+}
+
+#[tokio::test]
 async fn concurrent_invocations_are_limited_by_pool_size() {
-    let harness = Harness::with(PoolLimits { processes: 2, idle: Duration::from_secs(300) });
+    let harness = Harness::with(PoolLimits { processes: 2, ..PoolLimits::default() });
     harness.create("f", json!({ "Timeout": 30 })).await;
     let events = (0..6).map(|_| harness.invoke("f", json!({ "do": "count" })));
     let answers = futures::future::join_all(events).await;
@@ -208,7 +223,7 @@ async fn concurrent_invocations_are_limited_by_pool_size() {
 
 #[tokio::test]
 async fn idle_process_is_ended() {
-    let harness = Harness::with(PoolLimits { processes: 2, idle: Duration::from_millis(50) });
+    let harness = Harness::with(PoolLimits { processes: 2, idle: Duration::from_millis(50), ..PoolLimits::default() });
     harness.create("f", json!({})).await;
     let pid = harness.invoke("f", json!({ "do": "count" })).await.payload["pid"].clone();
     until("the idle process to end", async || !is_alive(&pid)).await;
