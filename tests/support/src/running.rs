@@ -176,7 +176,8 @@ impl Finished {
 
 impl std::fmt::Display for Finished {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "exit code {:?}\n{}\n{}", self.code, self.stdout, self.stderr)
+        // The reason first: reports of failed tests cut long outputs off.
+        write!(f, "exit code {:?}\n{}\n{}", self.code, self.stderr, self.stdout)
     }
 }
 
