@@ -30,7 +30,7 @@ async fn change_set_is_shown_before_its_stack_is_created() {
     // The first step creates the change set; the second, which executes it, is held and shows the changes.
     console.keys(ENTER);
     let card = console.wait_for("MacroFunction");
-    assert!(card.contains("waiting for you"), "{card}");
+    assert!(card.contains("paused"), "{card}");
     assert!(card.contains("0/22 ready"), "nothing is created yet: {card}");
     console.keys("a");
     console.wait_for("✔ deployed");

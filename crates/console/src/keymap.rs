@@ -297,6 +297,6 @@ mod tests {
         assert!(matches!(KeyMap::with(&[custom("quit", "qq")]), Err(KeyMapError::UnknownKey { .. })));
         assert!(matches!(KeyMap::with(&[custom("quit", "")]), Err(KeyMapError::UnknownKey { .. })));
         let error = KeyMap::with(&[custom("quit", "a")]).expect_err("a conflict");
-        assert!(error.to_string().contains("both 'run-on' and 'quit' everywhere"), "{error}");
+        assert!(error.to_string().contains("both 'run-all' and 'quit' everywhere"), "{error}");
     }
 }

@@ -50,7 +50,7 @@ pub trait Pane: Sync {
     fn context(&self, model: &Model) -> Context;
 
     /// Draws the panel.
-    fn draw(&self, frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance);
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, model: &Model, appearance: Appearance);
 
     /// The number of rows of its text at a width inside the border.
     fn rows(&self, _model: &Model, _width: u16) -> usize {

@@ -114,7 +114,7 @@ panels! {
     TestUpload => PanelTab {
         title: "Test upload",
         short_title: "Upload",
-        name: "show-trial",
+        name: "show-test-upload",
         command: "Test upload",
         label: "test upload",
         keys: &["6", "t"],

@@ -8,7 +8,7 @@ pub enum Role {
     /// Ordinary text.
     Text,
     /// Secondary text.
-    Quiet,
+    Muted,
     /// Emphasized text.
     Strong,
     /// The border of a panel.
@@ -102,7 +102,7 @@ fn on(colour: u8, background: u8) -> Style {
 fn dark(role: Role) -> Style {
     match role {
         Role::Text => Style::new(),
-        Role::Quiet => coloured(245),
+        Role::Muted => coloured(245),
         Role::Strong => coloured(255).bold(),
         Role::Border => coloured(238),
         Role::FocusedBorder => coloured(74),
@@ -131,7 +131,7 @@ fn dark(role: Role) -> Style {
 fn light(role: Role) -> Style {
     match role {
         Role::Text => Style::new(),
-        Role::Quiet => coloured(242),
+        Role::Muted => coloured(242),
         // The default colour, since the actual background may differ.
         Role::Strong => Style::new().bold(),
         Role::Border => coloured(250),
@@ -161,7 +161,7 @@ fn light(role: Role) -> Style {
 fn high_contrast(role: Role) -> Style {
     match role {
         Role::Text => coloured(231),
-        Role::Quiet => coloured(252),
+        Role::Muted => coloured(252),
         Role::Strong | Role::Title => coloured(231).bold(),
         Role::Border => coloured(250),
         Role::FocusedBorder | Role::ActiveTab | Role::Key => coloured(226).bold(),
@@ -184,7 +184,7 @@ fn plain(role: Role) -> Style {
     match role {
         Role::Strong | Role::Title | Role::FocusedBorder | Role::Bad | Role::CriticalBar | Role::Key => style.bold(),
         Role::JsonKey => style.bold(),
-        Role::Quiet | Role::Border => style.add_modifier(Modifier::DIM),
+        Role::Muted | Role::Border => style.add_modifier(Modifier::DIM),
         Role::Selected | Role::Badge | Role::CurrentMatch | Role::ActiveTab => style.reversed(),
         Role::RealBadge => style.reversed().bold(),
         Role::SelectedElsewhere | Role::Match => style.underlined(),
@@ -202,11 +202,11 @@ mod tests {
 
     /// Adjacent roles, which must be distinct even without colours.
     const SIDE_BY_SIDE: &[&[Role]] = &[
-        &[Role::Text, Role::Quiet, Role::Strong],
+        &[Role::Text, Role::Muted, Role::Strong],
         &[Role::Text, Role::Bad],
         &[Role::Border, Role::FocusedBorder],
-        &[Role::Quiet, Role::ActiveTab],
-        &[Role::Quiet, Role::Key],
+        &[Role::Muted, Role::ActiveTab],
+        &[Role::Muted, Role::Key],
         &[Role::Text, Role::Selected, Role::SelectedElsewhere],
         &[Role::Text, Role::Match, Role::CurrentMatch],
         &[Role::Badge, Role::RealBadge],
@@ -215,7 +215,7 @@ mod tests {
     ];
 
     /// Roles of states, each with its own colour.
-    const STATES: &[Role] = &[Role::Text, Role::Quiet, Role::Good, Role::Busy, Role::Warn, Role::Bad, Role::Next];
+    const STATES: &[Role] = &[Role::Text, Role::Muted, Role::Good, Role::Busy, Role::Warn, Role::Bad, Role::Next];
 
     fn assert_distinct(theme: Theme, roles: &[Role]) {
         for (at, one) in roles.iter().enumerate() {
@@ -238,7 +238,7 @@ mod tests {
     fn states_are_distinct_with_colours() {
         for theme in [Theme::Dark, Theme::Light, Theme::HighContrast] {
             assert_distinct(theme, STATES);
-            assert_distinct(theme, &[Role::JsonKey, Role::JsonText, Role::JsonValue, Role::Quiet]);
+            assert_distinct(theme, &[Role::JsonKey, Role::JsonText, Role::JsonValue, Role::Muted]);
         }
     }
 

@@ -17,12 +17,12 @@ use super::model::{Connection, Model};
 
 /// Applies a message to the model and returns effects, in order.
 pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
-    let mut effects = take_in(model, message);
+    let mut effects = apply(model, message);
     effects.extend(follow_up::follow_up(model));
     effects
 }
 
-fn take_in(model: &mut Model, message: Message) -> Vec<Effect> {
+fn apply(model: &mut Model, message: Message) -> Vec<Effect> {
     match message {
         Message::Key(key) => keys::key(model, key),
         Message::Mouse(mouse) => mouse::mouse(model, mouse),
@@ -41,7 +41,7 @@ fn take_in(model: &mut Model, message: Message) -> Vec<Effect> {
             }
             Vec::new()
         }
-        Message::Events(events) => events::take_in(model, events),
+        Message::Events(events) => events::apply(model, events),
         Message::JournalsRead => {
             model.journals_read = true;
             responses::fetch_status(model)
@@ -70,8 +70,8 @@ fn take_in(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::Status(status) => responses::status(model, status),
         Message::Inspected(kind, result) => responses::inspected(model, kind, result),
         Message::Lines(source, lines) => events::lines(model, source, lines),
-        Message::Log(source, report) => model.log_mut(source).take_in(report),
-        Message::TestUpload(report) => model.test_upload.take_in(report),
+        Message::Log(source, report) => model.log_mut(source).apply_report(report),
+        Message::TestUpload(report) => model.test_upload.apply_report(report),
         Message::Notice(Ok(text)) => {
             model.messages.add(model.now, Severity::Success, text);
             Vec::new()

@@ -74,7 +74,7 @@ impl Appearance {
 
 /// Draws the whole screen.
 pub fn draw(frame: &mut Frame<'_>, model: &Model) {
-    let look = Appearance::of(model);
+    let appearance = Appearance::of(model);
     let layout = Layout::of(model);
     if layout.screen.intersection(frame.area()) != layout.screen {
         // The terminal has shrunk; the resize message follows.
@@ -89,22 +89,22 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
         frame.render_widget(Paragraph::new(words).wrap(Wrap { trim: true }), frame.area());
         return;
     }
-    header::draw(frame, layout.header, model, look);
+    header::draw(frame, layout.header, model, appearance);
     if let Some(area) = layout.resources {
-        Panel::Resources.pane().draw(frame, area, model, look);
+        Panel::Resources.pane().draw(frame, area, model, appearance);
     }
     if let Some(area) = layout.next {
-        next_step::draw(frame, area, model, look);
+        next_step::draw(frame, area, model, appearance);
     }
-    footer::draw_tabs(frame, layout.tabs, model, look);
-    model.shown_panel().pane().draw(frame, layout.main, model, look);
+    footer::draw_tabs(frame, layout.tabs, model, appearance);
+    model.shown_panel().pane().draw(frame, layout.main, model, appearance);
     if let Some(area) = layout.below {
-        Panel::Timing.pane().draw(frame, area, model, look);
+        Panel::Timing.pane().draw(frame, area, model, appearance);
     }
-    footer::draw_message(frame, layout.message, model, look);
-    footer::draw_keys(frame, layout.footer, model, look);
-    overlay::draw(frame, layout.screen, model, look);
-    spell_ellipses(frame, look);
+    footer::draw_message(frame, layout.message, model, appearance);
+    footer::draw_keys(frame, layout.footer, model, appearance);
+    overlay::draw(frame, layout.screen, model, appearance);
+    spell_ellipses(frame, appearance);
     clean_cells(frame);
 }
 
@@ -121,13 +121,13 @@ fn clean_cells(frame: &mut Frame<'_>) {
 }
 
 /// Replaces ellipses by the ASCII symbol, if necessary.
-fn spell_ellipses(frame: &mut Frame<'_>, look: Appearance) {
+fn spell_ellipses(frame: &mut Frame<'_>, appearance: Appearance) {
     const ELLIPSIS: &str = "…";
-    if look.symbols.ellipsis == ELLIPSIS {
+    if appearance.symbols.ellipsis == ELLIPSIS {
         return;
     }
     for cell in frame.buffer_mut().content.iter_mut().filter(|cell| cell.symbol() == ELLIPSIS) {
-        cell.set_symbol(look.symbols.ellipsis);
+        cell.set_symbol(appearance.symbols.ellipsis);
     }
 }
 

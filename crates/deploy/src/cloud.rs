@@ -40,7 +40,7 @@ const SERVICES: [(&str, &str); 8] = [
 /// The name of a cloud, by where calls go, not by the setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CloudLabel {
-    /// The embedded look-alike of AWS.
+    /// The embedded emulator of AWS.
     Sandbox,
     /// AWS itself.
     Aws,

@@ -58,7 +58,7 @@ pub struct Settings {
 /// The selected cloud. The displayed label follows the endpoint in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum CloudChoice {
-    /// The AWS look-alike inside this program.
+    /// The AWS emulator inside this program.
     Sandbox,
     /// AWS, or the endpoint in [`Settings::endpoint_url`].
     Aws,
@@ -126,7 +126,7 @@ pub struct TimeoutSettings {
     /// For a connection.
     pub connect_seconds: u32,
     /// For the thumbnail of a test upload.
-    pub trial_seconds: u32,
+    pub test_upload_seconds: u32,
 }
 
 /// The settings of a new sandbox; a running one keeps its own.
@@ -343,7 +343,7 @@ impl Settings {
             },
             logs: LogSettings { retention_days: 7 },
             terraform: TerraformSettings { program: None, plugin_dir: None, aws_provider: 5 },
-            timeouts: TimeoutSettings { call_seconds: 30, connect_seconds: 5, trial_seconds: 120 },
+            timeouts: TimeoutSettings { call_seconds: 30, connect_seconds: 5, test_upload_seconds: 120 },
             sandbox: SandboxSettings { latency: Latency::Instant, time_scale: 1.0, real_cargo: false },
             console: ConsoleSettings {
                 theme: ThemeChoice::Auto,

@@ -175,7 +175,7 @@ impl TestUpload {
         began_at: DateTime<Utc>,
         scope: &StepScope,
     ) -> Result<u64, StepError> {
-        let deadline = Duration::from_secs(u64::from(self.target.settings.timeouts.trial_seconds));
+        let deadline = Duration::from_secs(u64::from(self.target.settings.timeouts.test_upload_seconds));
         let mut log_read_at = Instant::now();
         let mut attempt = 0;
         loop {

@@ -1,4 +1,4 @@
-//! The embedded sandbox: an AWS look-alike on the loopback address.
+//! The embedded sandbox: an AWS emulator on the loopback address.
 //!
 //! It runs as a process of its own, whose main function is [`serve`]. Clients use it over HTTP like any AWS endpoint;
 //! `thumbctl-sandbox-protocol` finds or starts it.

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use sha2::{Digest as _, Sha256};
 
 /// The time that killed processes have to end. One in uninterruptible sleep may take longer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A unique mark that every child of a process inherits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +69,7 @@ struct ListedProcess {
 /// blocks for a few milliseconds.
 pub(crate) fn kill_marked(marks: &[ProcessMark], root: Option<Pid>) {
     let root = root.map(|pid| pid.as_raw_nonzero().get());
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + EXIT_TIMEOUT;
     let mut delay = Duration::from_millis(1);
     // A process may start another one after the listing: repeat until a listing finds none.
     loop {

@@ -30,7 +30,7 @@ fn ascii_symbols_are_used_when_configured() {
 #[test]
 fn custom_keys_work_and_are_shown() {
     let program = Program::new();
-    program.configure("[console.keys]\nhelp = 'f1'\nrun-on = 'ctrl-r'\n");
+    program.configure("[console.keys]\nhelp = 'f1'\nrun-all = 'ctrl-r'\n");
     let console = open_empty(&program);
     console.wait_for("ctrl-r");
     console.keys("\x1bOP");

@@ -127,7 +127,7 @@ fn killed_run_is_resumed_by_next_start() {
     let program = Program::new();
     let mut console = open_empty(&program);
     console.keys(ENTER);
-    console.wait_for("waiting for you");
+    console.wait_for("paused");
     console.signal(Signal::KILL);
     console.wait_end();
     drop(console);
@@ -143,7 +143,7 @@ fn quit_during_run_offers_options_and_run_is_resumed() {
     let program = Program::new();
     let mut console = open_empty(&program);
     console.keys(ENTER);
-    console.wait_for("waiting for you");
+    console.wait_for("paused");
     console.keys("q");
     console.wait_for("leave");
     console.keys(ESC);

@@ -59,7 +59,7 @@ fn each_step_is_explained_before_it_runs() {
     console.wait_for("1/15 ready");
     console.wait_for("Create the build source bucket");
     console.wait_for("s3:CreateBucket");
-    console.wait_for("waiting for you");
+    console.wait_for("paused");
     console.keys(ENTER);
     console.wait_for("2/15 ready");
     // In the plan's order, although the log group could be created in parallel.
@@ -73,7 +73,7 @@ fn cancelled_deployment_can_be_resumed() {
     let program = Program::new();
     let console = open_empty(&program);
     console.keys(ENTER);
-    console.wait_for("waiting for you");
+    console.wait_for("paused");
     console.keys("x");
     console.wait_for("Cancel the run?");
     console.keys("y");

@@ -58,9 +58,9 @@ macro_rules! actions {
 
 actions! {
     /// Runs the next step of the deployment; starts a run if there is none.
-    RunStep => "do-next", "Run the next step", "run step";
+    RunStep => "run-step", "Run the next step", "run step";
     /// Runs all remaining steps without a prompt.
-    RunAll => "run-on", "Run all remaining steps", "run all";
+    RunAll => "run-all", "Run all remaining steps", "run all";
     /// Pauses the run before its next step.
     Pause => "pause", "Pause before the next step", "pause";
     /// Cancels the run, after confirmation.

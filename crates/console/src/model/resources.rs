@@ -254,7 +254,7 @@ impl DeploymentStatus {
             Self::Empty => "nothing deployed",
             Self::Preparing => "preparing",
             Self::Deploying => "deploying",
-            Self::Held => "waiting for you",
+            Self::Held => "paused",
             Self::Destroying => "destroying",
             Self::Cancelling => "cancelling",
             Self::Ready => "deployed",

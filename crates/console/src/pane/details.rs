@@ -53,17 +53,17 @@ impl Pane for DetailsPane {
     }
 
     /// Draws the panel.
-    fn draw(&self, frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, model: &Model, appearance: Appearance) {
         let inside = Layout::text_area(Layout::inside(area));
-        let lines = lines(model, look, usize::from(inside.width));
+        let lines = lines(model, appearance, usize::from(inside.width));
         let height = usize::from(inside.height);
         let first = usize::from(model.scroll(Panel::Details)).min(lines.len().saturating_sub(height));
         let below = lines.len().saturating_sub(first + height);
         let title = format!(" {} ", descriptor(model.resources.selected).title);
-        let mut block = look.panel(title, model.focus == Panel::Details);
+        let mut block = appearance.panel(title, model.focus == Panel::Details);
         if first > 0 || below > 0 {
             let words = format!(" {}-{} of {} ", first + 1, lines.len() - below, lines.len());
-            block = block.title_bottom(Line::styled(words, look.style(Role::Quiet)).right_aligned());
+            block = block.title_bottom(Line::styled(words, appearance.style(Role::Muted)).right_aligned());
         }
         frame.render_widget(block, area);
         let shown: Vec<Line<'static>> = lines.into_iter().skip(first).take(height).collect();
@@ -98,9 +98,9 @@ impl Pane for DetailsPane {
     }
 }
 
-fn lines(model: &Model, look: Appearance, columns: usize) -> Vec<Line<'static>> {
+fn lines(model: &Model, appearance: Appearance, columns: usize) -> Vec<Line<'static>> {
     let kind = model.resources.selected;
-    let mut page = DetailsPage::new(look, columns);
+    let mut page = DetailsPage::new(appearance, columns);
     let rows = model.resource_rows();
     if let Some(row) = rows.iter().find(|row| row.kind == kind) {
         identity(&mut page, row, model);
@@ -115,9 +115,9 @@ fn lines(model: &Model, look: Appearance, columns: usize) -> Vec<Line<'static>> 
 
 /// Adds state, purpose, name and ARN.
 fn identity(page: &mut DetailsPage, row: &ResourceRow, model: &Model) {
-    let look = page.look();
-    let sign = status_symbol::for_resource(row, model, look);
-    let mut state = StyledRow::new(look).text(sign.symbol, sign.role).space(1).text(sign.label, sign.role);
+    let appearance = page.appearance();
+    let sign = status_symbol::for_resource(row, model, appearance);
+    let mut state = StyledRow::new(appearance).text(sign.symbol, sign.role).space(1).text(sign.label, sign.role);
     if let Some(seconds) = row.seconds {
         let time = match row.state {
             ResourceDisplayState::Creating | ResourceDisplayState::Retrying | ResourceDisplayState::Deleting => {
@@ -125,7 +125,7 @@ fn identity(page: &mut DetailsPage, row: &ResourceRow, model: &Model) {
             }
             _ => text::seconds(seconds),
         };
-        state = state.text(&format!(" {} {time}", look.symbols.dot), Role::Quiet);
+        state = state.text(&format!(" {} {time}", appearance.symbols.dot), Role::Muted);
     }
     page.row(state);
     page.paragraph(descriptor(row.kind).purpose, Role::Text);
@@ -178,7 +178,7 @@ fn step_of(page: &mut DetailsPage, kind: ResourceKind, ran: Option<&StepModel>, 
     for (name, value) in &ran.outputs {
         page.field("output", &redact_line(&format!("{name} = {value}")));
     }
-    let sign = status_symbol::for_step(&ran.state, model, page.look());
+    let sign = status_symbol::for_step(&ran.state, model, page.appearance());
     let action = model.run.as_ref().map_or(RunAction::Deploy, |run| run.started.action);
     let is_live = model.is_live();
     let (state, time) = match &ran.state {
@@ -222,7 +222,7 @@ fn failure_lines(page: &mut DetailsPage, failure: &Failure) {
     if !failure.log.is_empty() {
         page.blank();
         for line in clean_lines(failure.log.iter().map(String::as_str)) {
-            page.verbatim(&line, Role::Quiet);
+            page.verbatim(&line, Role::Muted);
         }
     }
 }
@@ -238,12 +238,12 @@ fn dependencies(page: &mut DetailsPage, kind: ResourceKind, rows: &[ResourceRow]
     let mut tree = Tree { graph: &graph, rows, model, shown: Vec::new() };
     page.heading("Depends on");
     if needs.is_empty() {
-        page.paragraph("No dependencies.", Role::Quiet);
+        page.paragraph("No dependencies.", Role::Muted);
     }
     tree.draw(page, &needs, "", true);
     page.heading("Required by");
     if needed.is_empty() {
-        page.paragraph("Nothing depends on it.", Role::Quiet);
+        page.paragraph("Nothing depends on it.", Role::Muted);
     }
     tree.draw(page, &needed, "", false);
 }
@@ -258,20 +258,20 @@ struct Tree<'a> {
 
 impl Tree<'_> {
     fn draw(&mut self, page: &mut DetailsPage, kinds: &[ResourceKind], before: &str, recurse: bool) {
-        let look = page.look();
+        let appearance = page.appearance();
         for (at, kind) in kinds.iter().enumerate() {
             let is_last = at + 1 == kinds.len();
-            let branch = if is_last { look.symbols.last_branch } else { look.symbols.branch };
-            let mut row = StyledRow::new(look).text(&format!("{before}{branch} "), Role::Border);
+            let branch = if is_last { appearance.symbols.last_branch } else { appearance.symbols.branch };
+            let mut row = StyledRow::new(appearance).text(&format!("{before}{branch} "), Role::Border);
             if let Some(found) = self.rows.iter().find(|row| row.kind == *kind) {
-                let sign = status_symbol::for_resource(found, self.model, look);
+                let sign = status_symbol::for_resource(found, self.model, appearance);
                 row = row.text(sign.symbol, sign.role).space(1);
             }
             page.row(row.text(descriptor(*kind).title, Role::Text));
             if recurse && !self.shown.contains(kind) {
                 self.shown.push(*kind);
                 let below: Vec<ResourceKind> = self.graph.needs(*kind).collect();
-                let rail = if is_last { " " } else { look.symbols.bar };
+                let rail = if is_last { " " } else { appearance.symbols.bar };
                 self.draw(page, &below, &format!("{before}{rail} "), recurse);
             }
         }
@@ -284,8 +284,8 @@ fn configuration(page: &mut DetailsPage, kind: ResourceKind, model: &Model) {
         Some(InspectionState::Found(inspection)) => inspection_lines(page, inspection),
         Some(InspectionState::Pending) => {
             page.heading("Configuration");
-            let row = StyledRow::new(page.look()).text(page.look().spinner(model), Role::Busy);
-            page.row(row.text(" loading", Role::Quiet).text(page.look().symbols.ellipsis, Role::Quiet));
+            let row = StyledRow::new(page.appearance()).text(page.appearance().spinner(model), Role::Busy);
+            page.row(row.text(" loading", Role::Muted).text(page.appearance().symbols.ellipsis, Role::Muted));
         }
         Some(InspectionState::Missing) => {
             page.heading("Configuration");
@@ -333,7 +333,7 @@ fn inspection_lines(page: &mut DetailsPage, inspection: &Inspection) {
     }
     page.heading("Tags");
     if inspection.tags.is_empty() {
-        page.paragraph("None.", Role::Quiet);
+        page.paragraph("None.", Role::Muted);
     }
     page.table(&inspection.tags);
 }

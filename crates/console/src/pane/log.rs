@@ -91,24 +91,24 @@ impl Pane for LogPane {
         KEYS
     }
 
-    fn draw(&self, frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, model: &Model, appearance: Appearance) {
         let log = model.log(self.source);
         let has_keys = model.focus == self.panel && model.overlay.is_none();
         let columns = usize::from(area.width.saturating_sub(4));
         let title = format!(" {} ", self.panel.tab().title);
         let right = columns.saturating_sub(text::width(&title));
-        let mut block = look
+        let mut block = appearance
             .panel(title, has_keys)
-            .title_top(at_right(state(log, model, right)).right_aligned().style(look.style(Role::Quiet)));
-        let query_line = query_line(log, columns, look);
+            .title_top(at_right(state(log, model, right)).right_aligned().style(appearance.style(Role::Muted)));
+        let query_line = query_line(log, columns, appearance);
         if !query_line.spans.is_empty() {
             block = block.title_bottom(query_line);
         }
         frame.render_widget(block, area);
         if self.source == LogSource::Build {
-            phases::draw(frame, phases_area(area), model, look);
+            phases::draw(frame, phases_area(area), model, appearance);
         }
-        lines::draw(frame, log_area(area, self.source), model, log, has_keys, look);
+        lines::draw(frame, log_area(area, self.source), model, log, has_keys, appearance);
     }
 
     fn can(&self, model: &Model, action: Action) -> bool {
@@ -149,7 +149,7 @@ impl Pane for LogPane {
         self.source == LogSource::Build
     }
 
-    fn symbol(&self, model: &Model, look: Appearance) -> Option<(&'static str, Role)> {
+    fn symbol(&self, model: &Model, appearance: Appearance) -> Option<(&'static str, Role)> {
         let step =
             model.run.as_ref().filter(|_| self.has_symbol()).and_then(|run| run.step_for(ResourceKind::Image))?;
         let is_shown = match step.state {
@@ -157,7 +157,7 @@ impl Pane for LogPane {
             StepState::Failed(..) => true,
             _ => false,
         };
-        let sign = status_symbol::for_step(&step.state, model, look);
+        let sign = status_symbol::for_step(&step.state, model, appearance);
         is_shown.then_some((sign.symbol, sign.role))
     }
 }
@@ -225,12 +225,12 @@ fn state(log: &LogState, model: &Model, columns: usize) -> String {
 }
 
 /// The search and filter, or the input line.
-fn query_line(log: &LogState, columns: usize, look: Appearance) -> Line<'static> {
+fn query_line(log: &LogState, columns: usize, appearance: Appearance) -> Line<'static> {
     let window = log.window();
     let typed = log.typing();
     let is_typed = |purpose| typed.is_some_and(|typing| typing.purpose == purpose);
     let found = window.search.map(|found| {
-        let more = if found.searching { look.symbols.ellipsis } else { "" };
+        let more = if found.searching { appearance.symbols.ellipsis } else { "" };
         match found.at {
             Some(at) => format!("{} of {}{more}", grouped(at), grouped(found.matches)),
             None if found.matches == 0 && !found.searching => "not found".to_owned(),
@@ -240,7 +240,7 @@ fn query_line(log: &LogState, columns: usize, look: Appearance) -> Line<'static>
         }
     });
     let passing = log.filter().map(|_| {
-        let more = if window.filtering { look.symbols.ellipsis } else { "" };
+        let more = if window.filtering { appearance.symbols.ellipsis } else { "" };
         format!("{}{more} of {}", grouped(window.passing), grouped(window.total - window.lost))
     });
     // Search and filter share the line.
@@ -257,20 +257,20 @@ fn query_line(log: &LogState, columns: usize, look: Appearance) -> Line<'static>
         }
         let figures = figures.filter(|_| pattern.is_some()).map_or_else(String::new, |figures| format!("  {figures}"));
         let left = available.saturating_sub(name.len() + 4 + text::width(&figures)).max(4);
-        spans.push(Span::styled(format!(" {name}: "), look.style(Role::Key)));
+        spans.push(Span::styled(format!(" {name}: "), appearance.style(Role::Key)));
         if let Some(typing) = typed.filter(|_| is_typed) {
-            spans.extend(input(typing, left, look));
+            spans.extend(input(typing, left, appearance));
         } else {
             let pattern = clean(pattern.map_or("", SearchPattern::text));
-            spans.push(Span::styled(text::cut(&pattern, left), look.style(Role::Strong)));
+            spans.push(Span::styled(text::cut(&pattern, left), appearance.style(Role::Strong)));
         }
-        spans.push(Span::styled(format!("{figures} "), look.style(Role::Quiet)));
+        spans.push(Span::styled(format!("{figures} "), appearance.style(Role::Muted)));
     }
     Line::from(spans)
 }
 
 /// The input line, scrolled to its cursor.
-fn input(typing: &TypedLine, columns: usize, look: Appearance) -> Vec<Span<'static>> {
+fn input(typing: &TypedLine, columns: usize, appearance: Appearance) -> Vec<Span<'static>> {
     let input = &typing.input;
     let value = clean(input.value());
     let scroll = input.visual_scroll(columns.saturating_sub(1).max(1));
@@ -285,10 +285,10 @@ fn input(typing: &TypedLine, columns: usize, look: Appearance) -> Vec<Span<'stat
         skipped += text::width(letter.encode_utf8(&mut [0; 4]));
     }
     let rest = columns.saturating_sub(text::width(shown) + text::width(&under));
-    let style = look.style(Role::Strong);
+    let style = appearance.style(Role::Strong);
     vec![
         Span::styled(shown.to_owned(), style),
-        Span::styled(under, look.style(Role::CurrentMatch)),
+        Span::styled(under, appearance.style(Role::CurrentMatch)),
         Span::styled(if rest > 0 { text::cut(letters.as_str(), rest) } else { String::new() }, style),
     ]
 }

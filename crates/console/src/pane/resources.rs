@@ -75,7 +75,7 @@ impl Pane for ResourcesPane {
     /// │ ✔ ECR repository          ready       0.25 s │
     /// │▌⠋ Function image          creating    12.5 s │
     /// ```
-    fn draw(&self, frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, model: &Model, appearance: Appearance) {
         let inside = Layout::inside(area);
         let columns = usize::from(inside.width);
         let rows = model.resource_rows();
@@ -83,9 +83,9 @@ impl Pane for ResourcesPane {
         let shown = first..rows.len().min(first + usize::from(inside.height));
         let has_keys = model.focus == Panel::Resources;
         let hidden = (first, rows.len() - shown.end);
-        let mut block = look.panel(title(model, &rows, look), has_keys);
-        if let Some(words) = more(hidden, look) {
-            block = block.title_bottom(Line::styled(words, look.style(Role::Quiet)).right_aligned());
+        let mut block = appearance.panel(title(model, &rows, appearance), has_keys);
+        if let Some(words) = more(hidden, appearance) {
+            block = block.title_bottom(Line::styled(words, appearance.style(Role::Muted)).right_aligned());
         }
         frame.render_widget(block, area);
 
@@ -95,7 +95,7 @@ impl Pane for ResourcesPane {
             .iter()
             .map(|row| {
                 let relation = graph.as_ref().and_then(|graph| graph.relation(row.kind, selected));
-                line(row, relation, graph.is_some(), model, look, columns)
+                line(row, relation, graph.is_some(), model, appearance, columns)
             })
             .collect();
         frame.render_widget(Paragraph::new(lines), inside);
@@ -103,7 +103,7 @@ impl Pane for ResourcesPane {
             let role = if has_keys { Role::Selected } else { Role::SelectedElsewhere };
             let y = inside.y.saturating_add(u16::try_from(at).unwrap_or(u16::MAX));
             let line = Rect { y, height: 1, ..inside }.intersection(inside).intersection(frame.area());
-            frame.buffer_mut().set_style(line, look.style(role));
+            frame.buffer_mut().set_style(line, appearance.style(role));
         }
     }
 
@@ -160,23 +160,24 @@ fn move_selection(model: &mut Model, by: isize) {
     }
 }
 
-fn title(model: &Model, rows: &[ResourceRow], look: Appearance) -> Line<'static> {
+fn title(model: &Model, rows: &[ResourceRow], appearance: Appearance) -> Line<'static> {
     let count = |state| rows.iter().filter(|row| row.state == state).count();
     let words = match model.status() {
         DeploymentStatus::Destroying => format!("{}/{} deleted", count(ResourceDisplayState::Deleted), rows.len()),
         _ => format!("{}/{} ready", count(ResourceDisplayState::Ready), rows.len()),
     };
-    let mut title = StyledRow::new(look).text(" Resources ", Role::Title).text(&format!(" {words} "), Role::Quiet);
+    let mut title =
+        StyledRow::new(appearance).text(" Resources ", Role::Title).text(&format!(" {words} "), Role::Muted);
     if model.resources.dependencies {
-        title = title.text(&format!("{} dependencies ", look.symbols.dot), Role::Quiet);
+        title = title.text(&format!("{} dependencies ", appearance.symbols.dot), Role::Muted);
     }
     title.line(usize::MAX)
 }
 
 /// The text for hidden rows.
-fn more((above, below): (usize, usize), look: Appearance) -> Option<String> {
+fn more((above, below): (usize, usize), appearance: Appearance) -> Option<String> {
     let part = |count: usize, sign: &str| (count > 0).then(|| format!(" {sign} {count} more "));
-    let parts = [part(above, look.symbols.up), part(below, look.symbols.down)];
+    let parts = [part(above, appearance.symbols.up), part(below, appearance.symbols.down)];
     let words: String = parts.into_iter().flatten().collect();
     (!words.is_empty()).then_some(words)
 }
@@ -186,14 +187,14 @@ fn line(
     relation: Option<Relation>,
     with_relations: bool,
     model: &Model,
-    look: Appearance,
+    appearance: Appearance,
     columns: usize,
 ) -> Line<'static> {
     let is_selected = row.kind == model.resources.selected;
-    let sign = status_symbol::for_resource(row, model, look);
-    let cursor = if is_selected { look.symbols.cursor } else { " " };
+    let sign = status_symbol::for_resource(row, model, appearance);
+    let cursor = if is_selected { appearance.symbols.cursor } else { " " };
     let title = match row.state {
-        ResourceDisplayState::Waiting | ResourceDisplayState::Deleted => Role::Quiet,
+        ResourceDisplayState::Waiting | ResourceDisplayState::Deleted => Role::Muted,
         ResourceDisplayState::Creating
         | ResourceDisplayState::Retrying
         | ResourceDisplayState::Deleting
@@ -201,26 +202,28 @@ fn line(
         ResourceDisplayState::Next | ResourceDisplayState::Ready | ResourceDisplayState::Unfinished => Role::Text,
     };
     let available = columns.saturating_sub(SIGN + GAP + STATE + MARGIN);
-    let left = StyledRow::new(look).text(cursor, Role::FocusedBorder).text(sign.symbol, sign.role).space(1);
+    let left = StyledRow::new(appearance).text(cursor, Role::FocusedBorder).text(sign.symbol, sign.role).space(1);
     let left = match &row.name {
         Some(name) if available >= TITLE + 2 + NAME => {
-            let name = look.cut(&clean(name), available.saturating_sub(TITLE + 2));
-            left.text(&look.fit(descriptor(row.kind).title, TITLE), title).space(2).text(&name, Role::Quiet)
+            let name = appearance.cut(&clean(name), available.saturating_sub(TITLE + 2));
+            left.text(&appearance.fit(descriptor(row.kind).title, TITLE), title).space(2).text(&name, Role::Muted)
         }
-        _ => left.text(&look.cut(descriptor(row.kind).title, available), title),
+        _ => left.text(&appearance.cut(descriptor(row.kind).title, available), title),
     };
     let right = match relation {
         Some(relation) => {
             let is_direct =
                 matches!(relation, Relation::NeededByIt { directly: true } | Relation::NeedsIt { directly: true });
-            StyledRow::new(look).text(relation.label(), if is_direct { Role::Next } else { Role::Quiet }).to(STATE)
+            StyledRow::new(appearance)
+                .text(relation.label(), if is_direct { Role::Next } else { Role::Muted })
+                .to(STATE)
         }
-        None if with_relations && !is_selected => StyledRow::new(look).to(STATE),
+        None if with_relations && !is_selected => StyledRow::new(appearance).to(STATE),
         None => {
             let time = time(row);
-            let word = StyledRow::new(look).text(sign.label, sign.role);
+            let word = StyledRow::new(appearance).text(sign.label, sign.role);
             let blank = STATE.saturating_sub(word.width() + text::width(&time));
-            let role = if is_in_progress(row.state) { sign.role } else { Role::Quiet };
+            let role = if is_in_progress(row.state) { sign.role } else { Role::Muted };
             word.space(blank).text(&time, role)
         }
     };

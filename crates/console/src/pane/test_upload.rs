@@ -70,18 +70,18 @@ impl Pane for TestUploadPane {
         if model.test_upload.is_choosing() { CHOOSER } else { RESULTS }
     }
 
-    fn draw(&self, frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
-        frame.render_widget(look.panel(" Test upload ", model.focus == Panel::TestUpload), area);
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, model: &Model, appearance: Appearance) {
+        frame.render_widget(appearance.panel(" Test upload ", model.focus == Panel::TestUpload), area);
         let inside = inside(area).intersection(frame.area());
         if inside.is_empty() {
             return;
         }
         match model.test_upload.results.test_upload().filter(|_| !model.test_upload.is_choosing()) {
-            None => chooser::draw(frame, inside, model, look),
+            None => chooser::draw(frame, inside, model, appearance),
             Some(test_upload) if model.test_upload.results.is_single() => {
-                single::draw(frame, inside, model, test_upload, look);
+                single::draw(frame, inside, model, test_upload, appearance);
             }
-            Some(test_upload) => gallery::draw(frame, inside, model, test_upload, look),
+            Some(test_upload) => gallery::draw(frame, inside, model, test_upload, appearance),
         }
     }
 
@@ -142,8 +142,8 @@ impl Pane for TestUploadPane {
         true
     }
 
-    fn symbol(&self, model: &Model, look: Appearance) -> Option<(&'static str, Role)> {
-        model.test_upload.is_waiting().then(|| (look.spinner(model), Role::Busy))
+    fn symbol(&self, model: &Model, appearance: Appearance) -> Option<(&'static str, Role)> {
+        model.test_upload.is_waiting().then(|| (appearance.spinner(model), Role::Busy))
     }
 }
 
@@ -163,8 +163,13 @@ fn is_live(model: &Model, test_upload: &TestUploadRun) -> bool {
 }
 
 /// The symbol, role and label of an image state.
-fn state_of(card: &ImageResult, is_live: bool, now: DateTime<Utc>, look: Appearance) -> (&'static str, Role, String) {
-    let symbols = look.symbols;
+fn state_of(
+    card: &ImageResult,
+    is_live: bool,
+    now: DateTime<Utc>,
+    appearance: Appearance,
+) -> (&'static str, Role, String) {
+    let symbols = appearance.symbols;
     match &card.state {
         ImageState::Done => {
             let cold = card.invoked.and_then(|invoked| invoked.cold);
@@ -174,12 +179,12 @@ fn state_of(card: &ImageResult, is_live: bool, now: DateTime<Utc>, look: Appeara
         }
         ImageState::Failed(failure) => (symbols.failed, Role::Bad, clean(&failure.message)),
         ImageState::Skipped(reason) => {
-            (symbols.skipped, Role::Quiet, reason.label(thumbctl_core::event::Action::TestUpload).to_owned())
+            (symbols.skipped, Role::Muted, reason.label(thumbctl_core::event::Action::TestUpload).to_owned())
         }
         ImageState::Waiting | ImageState::Running { .. } if !is_live => {
             (symbols.unfinished, Role::Warn, "interrupted".to_owned())
         }
-        ImageState::Waiting => (symbols.waiting, Role::Quiet, "waiting".to_owned()),
+        ImageState::Waiting => (symbols.waiting, Role::Muted, "waiting".to_owned()),
         ImageState::Running { .. } => {
             let words = if card.uploaded.is_some() { "waiting for thumbnail" } else { "uploading" };
             (symbols.spinner_at(now.timestamp_millis()), Role::Busy, words.to_owned())
@@ -193,7 +198,7 @@ fn title(
     part: Option<(usize, usize)>,
     model: &Model,
     test_upload: &TestUploadRun,
-    look: Appearance,
+    appearance: Appearance,
 ) -> Line<'static> {
     let results = &model.test_upload.results;
     let is_live = is_live(model, test_upload);
@@ -213,7 +218,7 @@ fn title(
         (false, _) => (Role::Bad, format!("{} failed", of_images(failed))),
     };
     if results.is_enlarged() {
-        words = format!("{words} {} {} of {}", look.symbols.dot, results.selected() + 1, test_upload.cards.len());
+        words = format!("{words} {} {} of {}", appearance.symbols.dot, results.selected() + 1, test_upload.cards.len());
     }
     let mut hints = Vec::new();
     hints.extend(part.map(|(first, last)| format!("{first}-{last} shown")));
@@ -223,18 +228,18 @@ fn title(
     if let Some(at) = test_upload.at {
         hints.push(at.format("%H:%M:%S UTC").to_string());
     }
-    let right = hints.join(&format!(" {} ", look.symbols.dot));
+    let right = hints.join(&format!(" {} ", appearance.symbols.dot));
     between(
         usize::from(width),
-        Span::styled(words, look.style(role)),
-        Span::styled(right, look.style(Role::Quiet)),
-        look,
+        Span::styled(words, appearance.style(role)),
+        Span::styled(right, appearance.style(Role::Muted)),
+        appearance,
     )
 }
 
 /// A line with a left and a right part; the right one is omitted if both do not fit.
-fn between(width: usize, left: Span<'static>, right: Span<'static>, look: Appearance) -> Line<'static> {
-    let left = Span::styled(look.cut(&left.content, width), left.style);
+fn between(width: usize, left: Span<'static>, right: Span<'static>, appearance: Appearance) -> Line<'static> {
+    let left = Span::styled(appearance.cut(&left.content, width), left.style);
     let available = width.saturating_sub(text::width(&left.content));
     if text::width(&right.content) + 2 > available {
         return Line::from(left);
@@ -244,21 +249,21 @@ fn between(width: usize, left: Span<'static>, right: Span<'static>, look: Appear
 }
 
 /// The size of a picture: `1600 × 1067 · 412.0 kB`.
-fn figures(pixels: Option<(u32, u32)>, bytes: Option<u64>, look: Appearance) -> String {
-    let pixels = pixels.map(|(width, height)| format!("{width} {} {height}", look.symbols.times));
+fn figures(pixels: Option<(u32, u32)>, bytes: Option<u64>, appearance: Appearance) -> String {
+    let pixels = pixels.map(|(width, height)| format!("{width} {} {height}", appearance.symbols.times));
     let bytes = bytes.map(text::bytes);
-    pixels.into_iter().chain(bytes).collect::<Vec<_>>().join(&format!(" {} ", look.symbols.dot))
+    pixels.into_iter().chain(bytes).collect::<Vec<_>>().join(&format!(" {} ", appearance.symbols.dot))
 }
 
 /// The end of a text at a width, for paths.
-fn tail(text: &str, columns: usize, look: Appearance) -> String {
+fn tail(text: &str, columns: usize, appearance: Appearance) -> String {
     if text::width(text) <= columns {
         return text.to_owned();
     }
     if columns == 0 {
         return String::new();
     }
-    format!("{}{}", look.symbols.ellipsis, text::end(text, columns - 1))
+    format!("{}{}", appearance.symbols.ellipsis, text::end(text, columns - 1))
 }
 
 /// The key of an action, if any.

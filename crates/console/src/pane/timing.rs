@@ -60,9 +60,9 @@ impl Pane for TimingPane {
     }
 
     /// Draws the panel. Below another panel it follows the latest step.
-    fn draw(&self, frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, model: &Model, appearance: Appearance) {
         let inside = Layout::text_area(Layout::inside(area));
-        let TimingContent { lines, latest } = content(model, look, usize::from(inside.width));
+        let TimingContent { lines, latest } = content(model, appearance, usize::from(inside.width));
         let height = usize::from(inside.height);
         let most = lines.len().saturating_sub(height);
         let from = if model.shown_panel() == Panel::Timing {
@@ -70,11 +70,12 @@ impl Pane for TimingPane {
         } else {
             latest.map_or(0, |latest| (latest + 1).saturating_sub(height)).min(most)
         };
-        let mut block = look.panel(" Timing ", model.focus == Panel::Timing);
+        let mut block = appearance.panel(" Timing ", model.focus == Panel::Timing);
         let below = most - from;
         if below > 0 {
             let words = format!(" {} below ", text::count(below, "more line"));
-            block = block.title_bottom(Line::from(words).style(look.style(Role::Quiet)).alignment(Alignment::Right));
+            block =
+                block.title_bottom(Line::from(words).style(appearance.style(Role::Muted)).alignment(Alignment::Right));
         }
         let shown: Vec<Line<'static>> = lines.into_iter().skip(from).take(height).collect();
         frame.render_widget(block, area);
@@ -92,33 +93,33 @@ struct TimingContent {
     latest: Option<usize>,
 }
 
-fn content(model: &Model, look: Appearance, width: usize) -> TimingContent {
+fn content(model: &Model, appearance: Appearance, width: usize) -> TimingContent {
     let mut lines = Vec::new();
     let mut latest = None;
     if let Some(run) = &model.run {
         let now = run.seconds(model.now, model.is_live());
         let estimate = estimate(model, run, now);
-        lines.extend(headline(model, run, now, estimate, look, width));
-        let chart = Chart { run, now, estimate, is_live: model.is_live(), clock: model.now, look, width };
+        lines.extend(headline(model, run, now, estimate, appearance, width));
+        let chart = Chart { run, now, estimate, is_live: model.is_live(), clock: model.now, appearance, width };
         let before = lines.len();
         let (drawn, row) = chart.lines();
         lines.extend(drawn);
         latest = row.map(|row| before + row);
     }
-    lines.extend(history::lines(model, look, width, !lines.is_empty()));
+    lines.extend(history::lines(model, appearance, width, !lines.is_empty()));
     if lines.is_empty() {
         let words = if model.journals_read {
             "No runs yet. This panel shows the steps of a run, its critical path, and statistics of earlier runs."
         } else {
             "Reading earlier runs."
         };
-        lines.extend(quiet(look, words, width));
+        lines.extend(muted(appearance, words, width));
     }
     TimingContent { lines, latest }
 }
 
-fn quiet(look: Appearance, words: &str, width: usize) -> impl Iterator<Item = Line<'static>> {
-    text::wrap(words, width).into_iter().map(move |line| Line::styled(line, look.style(Role::Quiet)))
+fn muted(appearance: Appearance, words: &str, width: usize) -> impl Iterator<Item = Line<'static>> {
+    text::wrap(words, width).into_iter().map(move |line| Line::styled(line, appearance.style(Role::Muted)))
 }
 
 fn is_cancelling(model: &Model) -> bool {
@@ -139,7 +140,7 @@ fn headline(
     run: &RunModel,
     now: f64,
     estimate: Option<Estimate>,
-    look: Appearance,
+    appearance: Appearance,
     width: usize,
 ) -> Vec<Line<'static>> {
     let is_live = model.is_live();
@@ -154,25 +155,25 @@ fn headline(
             let go_on = if held { " after resuming" } else { "" };
             parts.push((Role::Text, format!("{} to go{go_on}", approximate(seconds_left))));
             let runs = if from_runs == 1 { "one earlier run".into() } else { format!("{from_runs} earlier runs") };
-            parts.push((Role::Quiet, format!("estimated from {runs}")));
+            parts.push((Role::Muted, format!("estimated from {runs}")));
         }
         None if is_live && !is_cancelling(model) && run.finished_count() < run.steps.len() => {
-            parts.push((Role::Quiet, "no estimate: some steps have no history".into()));
+            parts.push((Role::Muted, "no estimate: some steps have no history".into()));
         }
         None => {
             let saved = run.waterfall.work() - now;
             if matches!(run.ended, Some((Outcome::Succeeded, _))) && saved > now / 100.0 {
-                parts.push((Role::Quiet, format!("parallelism saved {}", text::seconds(saved))));
+                parts.push((Role::Muted, format!("parallelism saved {}", text::seconds(saved))));
             }
         }
     }
-    let mut lines = flowing(look, (role, words), parts, width);
+    let mut lines = flowing(appearance, (role, words), parts, width);
     if let Some(bottleneck) = run.waterfall.bottleneck(now).filter(|_| is_live) {
         let name = run.waterfall.bar(&bottleneck.step).map_or_else(String::new, |bar| chart::name(run, &bar.step));
         let (count, verb) =
             (text::count(bottleneck.waiting, "step"), if bottleneck.waiting == 1 { "waits" } else { "wait" });
         let words = text::cut(&format!("{count} {verb} for {name}"), width);
-        lines.push(Line::styled(words, look.style(Role::Busy)));
+        lines.push(Line::styled(words, appearance.style(Role::Busy)));
     }
     lines
 }
@@ -195,16 +196,21 @@ fn state(model: &Model, run: &RunModel, now: f64) -> (Role, String) {
 }
 
 /// Parts separated by dots, on as many lines as necessary.
-fn flowing(look: Appearance, first: (Role, String), rest: Vec<(Role, String)>, width: usize) -> Vec<Line<'static>> {
-    let mut lines = vec![Line::from(Span::styled(text::cut(&first.1, width), look.style(first.0)))];
+fn flowing(
+    appearance: Appearance,
+    first: (Role, String),
+    rest: Vec<(Role, String)>,
+    width: usize,
+) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::from(Span::styled(text::cut(&first.1, width), appearance.style(first.0)))];
     for (role, words) in rest {
-        let dot = format!(" {} ", look.symbols.dot);
+        let dot = format!(" {} ", appearance.symbols.dot);
         let line = lines.last_mut().expect("there is always a line");
         if line.width() + text::width(&dot) + text::width(&words) <= width {
-            line.push_span(Span::styled(dot, look.style(Role::Quiet)));
-            line.push_span(Span::styled(words, look.style(role)));
+            line.push_span(Span::styled(dot, appearance.style(Role::Muted)));
+            line.push_span(Span::styled(words, appearance.style(role)));
         } else {
-            lines.push(Line::from(Span::styled(text::cut(&words, width), look.style(role))));
+            lines.push(Line::from(Span::styled(text::cut(&words, width), appearance.style(role))));
         }
     }
     lines
@@ -229,12 +235,12 @@ fn extent(from: f64, to: f64, total: f64, cells: usize) -> (usize, usize) {
 }
 
 /// The symbols of a bar with a length in eighths of a cell.
-fn bar(look: Appearance, eighths: usize) -> Vec<&'static str> {
-    let mut cells = vec![look.symbols.full; eighths / 8];
+fn bar(appearance: Appearance, eighths: usize) -> Vec<&'static str> {
+    let mut cells = vec![appearance.symbols.full; eighths / 8];
     let part = eighths % 8;
-    match part.checked_sub(1).and_then(|index| look.symbols.eighths.get(index)) {
+    match part.checked_sub(1).and_then(|index| appearance.symbols.eighths.get(index)) {
         Some(sign) => cells.push(sign),
-        None if part >= 4 || (part > 0 && cells.is_empty()) => cells.push(look.symbols.full),
+        None if part >= 4 || (part > 0 && cells.is_empty()) => cells.push(appearance.symbols.full),
         None => {}
     }
     cells

@@ -14,7 +14,7 @@ use crate::model::run::RunModel;
 use crate::panel::Panel;
 
 /// Applies events in order.
-pub(super) fn take_in(model: &mut Model, events: Vec<Event>) -> Vec<Effect> {
+pub(super) fn apply(model: &mut Model, events: Vec<Event>) -> Vec<Effect> {
     let mut effects = Vec::new();
     let mut lines = Lines::default();
     for event in events {

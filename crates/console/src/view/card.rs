@@ -59,25 +59,26 @@ pub enum CardPart {
 
 impl Card {
     /// Creates the card for the current state.
-    pub fn of(model: &Model, look: Appearance) -> Self {
+    pub fn of(model: &Model, appearance: Appearance) -> Self {
         match &model.activity {
-            Activity::Preparing { task, .. } => preparing(task, model, look),
+            Activity::Preparing { task, .. } => preparing(task, model, appearance),
             Activity::Confirming { .. } => {
-                Self::new("Confirmation", look.symbols.next, Role::Next, "Waiting for your answer.")
+                Self::new("Confirmation", appearance.symbols.next, Role::Next, "Confirm or cancel.")
             }
-            Activity::Running(active) => running(active, model, look),
+            Activity::Running(active) => running(active, model, appearance),
             Activity::OtherProcess { .. } => {
-                let mut card = Self::busy("Read-only", "In use by another process.", Role::Warn, model, look).blank();
-                card.parts.extend(running_steps(model, look));
+                let mut card =
+                    Self::busy("Read-only", "In use by another process.", Role::Warn, model, appearance).blank();
+                card.parts.extend(running_steps(model, appearance));
                 card
             }
             Activity::Replay(position) => {
-                let mut card = Self::busy("Replay", "Playing a recorded run.", Role::Busy, model, look);
+                let mut card = Self::busy("Replay", "Playing a recorded run.", Role::Busy, model, appearance);
                 if position.over {
-                    card = Self::new("Replay", look.symbols.ready, Role::Good, "The recording has ended.");
+                    card = Self::new("Replay", appearance.symbols.ready, Role::Good, "The recording has ended.");
                 }
                 card = card.blank();
-                card.parts.extend(running_steps(model, look));
+                card.parts.extend(running_steps(model, appearance));
                 let pause = if position.paused { "resume" } else { "pause" };
                 card.keys = vec![
                     (Action::Pause, pause),
@@ -86,7 +87,7 @@ impl Card {
                 ];
                 card
             }
-            Activity::Idle => idle(model, look),
+            Activity::Idle => idle(model, appearance),
         }
     }
 
@@ -95,8 +96,8 @@ impl Card {
         Self { title: title.into(), sign, role, head: head.into(), parts, keys, is_next_step: false }
     }
 
-    fn busy(title: &str, head: &str, role: Role, model: &Model, look: Appearance) -> Self {
-        Self::new(title, look.spinner(model), role, head)
+    fn busy(title: &str, head: &str, role: Role, model: &Model, appearance: Appearance) -> Self {
+        Self::new(title, appearance.spinner(model), role, head)
     }
 
     fn text(mut self, words: &str) -> Self {
@@ -110,33 +111,33 @@ impl Card {
     }
 }
 
-fn preparing(task: &Task, model: &Model, look: Appearance) -> Card {
+fn preparing(task: &Task, model: &Model, appearance: Appearance) -> Card {
     let head = match task {
         Task::Deploy => "Checking existing resources.",
         Task::Destroy => "Finding resources to delete.",
         Task::TestUpload(_) => "Reading images.",
     };
-    Card::busy("Preparing", head, Role::Busy, model, look)
+    Card::busy("Preparing", head, Role::Busy, model, appearance)
 }
 
-fn running(active: &ActiveRun, model: &Model, look: Appearance) -> Card {
+fn running(active: &ActiveRun, model: &Model, appearance: Appearance) -> Card {
     let mut card = match (&active.held, active.action) {
         _ if active.cancelling => {
-            let card = Card::busy("Cancelling", "No further step starts.", Role::Warn, model, look);
+            let card = Card::busy("Cancelling", "No further step starts.", Role::Warn, model, appearance);
             card.text("Running calls finish first.")
         }
         (Some(_), _) if model.next_step().is_some() => {
             let step = model.next_step().expect("checked above");
-            let mut card = step_card("Next step", step, model, look);
+            let mut card = step_card("Next step", step, model, appearance);
             card.keys =
                 vec![(Action::RunStep, "run step"), (Action::RunAll, "run all"), (Action::Cancel, "cancel run")];
             card
         }
-        (_, RunAction::Deploy) => Card::busy("In progress", "Deploying.", Role::Busy, model, look),
-        (_, RunAction::Destroy) => Card::busy("In progress", "Destroying.", Role::Warn, model, look),
-        (_, RunAction::TestUpload) => Card::busy("In progress", "Uploading images.", Role::Busy, model, look),
+        (_, RunAction::Deploy) => Card::busy("In progress", "Deploying.", Role::Busy, model, appearance),
+        (_, RunAction::Destroy) => Card::busy("In progress", "Destroying.", Role::Warn, model, appearance),
+        (_, RunAction::TestUpload) => Card::busy("In progress", "Uploading images.", Role::Busy, model, appearance),
     };
-    let running_steps = running_steps(model, look);
+    let running_steps = running_steps(model, appearance);
     if !running_steps.is_empty() {
         card = card.blank();
         card.parts.extend(running_steps);
@@ -155,14 +156,14 @@ fn running(active: &ActiveRun, model: &Model, look: Appearance) -> Card {
 }
 
 /// The running steps with their progress.
-fn running_steps(model: &Model, look: Appearance) -> Vec<CardPart> {
+fn running_steps(model: &Model, appearance: Appearance) -> Vec<CardPart> {
     let steps = model.run.iter().filter(|_| model.is_live()).flat_map(|run| &run.steps);
     let part = |step: &StepModel| {
         let StepState::Running { since, retrying } = step.state else { return None };
         let seconds = (model.now - since).as_seconds_f64().max(0.0);
         let detail = if retrying { &step.retry_reason } else { &step.progress };
         Some(CardPart::RunningStep {
-            sign: status_symbol::for_step(&step.state, model, look),
+            sign: status_symbol::for_step(&step.state, model, appearance),
             title: step.step.title.clone(),
             time: text::ticking(seconds),
             detail: detail.clone(),
@@ -171,18 +172,18 @@ fn running_steps(model: &Model, look: Appearance) -> Vec<CardPart> {
     steps.filter_map(part).collect()
 }
 
-fn idle(model: &Model, look: Appearance) -> Card {
+fn idle(model: &Model, appearance: Appearance) -> Card {
     if let Connection::Failed(failure) = &model.connection {
-        let mut card = failure_card("No connection", failure, look);
+        let mut card = failure_card("No connection", failure, appearance);
         card.keys = vec![(Action::Refresh, "retry")];
         return card;
     }
     let next = model.next_step();
     match (model.status(), next) {
-        (DeploymentStatus::Reading, _) => Card::busy("Loading", "Reading the journal.", Role::Busy, model, look),
-        (DeploymentStatus::Failed, _) => failed(model, look),
+        (DeploymentStatus::Reading, _) => Card::busy("Loading", "Reading the journal.", Role::Busy, model, appearance),
+        (DeploymentStatus::Failed, _) => failed(model, appearance),
         (DeploymentStatus::Ready, _) => {
-            let card = Card::new("Deployed", look.symbols.ready, Role::Good, "Deployment complete.");
+            let card = Card::new("Deployed", appearance.symbols.ready, Role::Good, "Deployment complete.");
             let mut card = card.text("Upload an image to the source bucket; the function writes a thumbnail.");
             card.keys = vec![
                 (Action::Show(Panel::TestUpload), "test upload"),
@@ -192,7 +193,7 @@ fn idle(model: &Model, look: Appearance) -> Card {
             card
         }
         (DeploymentStatus::Interrupted, Some(step)) => {
-            let mut card = step_card("Interrupted", step, model, look);
+            let mut card = step_card("Interrupted", step, model, appearance);
             card.parts
                 .insert(0, CardPart::Text("The last run was interrupted. Resume from this step.".into(), Role::Warn));
             card.keys = vec![
@@ -203,7 +204,7 @@ fn idle(model: &Model, look: Appearance) -> Card {
             card
         }
         (state, Some(step)) => {
-            let mut card = step_card("Next step", step, model, look);
+            let mut card = step_card("Next step", step, model, appearance);
             card.keys = vec![(Action::RunStep, "run step"), (Action::RunAll, "run all")];
             if state == DeploymentStatus::Partial {
                 card.keys.push((Action::Destroy, "destroy deployment"));
@@ -211,25 +212,25 @@ fn idle(model: &Model, look: Appearance) -> Card {
             card
         }
         (_, None) if model.connection == Connection::Connecting => {
-            let card = Card::busy("Loading", "Connecting to the cloud.", Role::Busy, model, look);
+            let card = Card::busy("Loading", "Connecting to the cloud.", Role::Busy, model, appearance);
             card.text("The plan is displayed once connected.")
         }
-        (_, None) => Card::new("Next step", look.symbols.waiting, Role::Quiet, "Nothing to do."),
+        (_, None) => Card::new("Next step", appearance.symbols.waiting, Role::Muted, "Nothing to do."),
     }
 }
 
-fn failed(model: &Model, look: Appearance) -> Card {
+fn failed(model: &Model, appearance: Appearance) -> Card {
     let mut failures = model.run.iter().flat_map(super::super::model::run::RunModel::failures);
     let mut has_log = false;
     let mut card = match failures.next() {
         Some((step, failure)) => {
-            let mut card = failure_card("Failed", failure, look);
+            let mut card = failure_card("Failed", failure, appearance);
             card.parts.insert(0, CardPart::Text(failure.message.clone(), Role::Bad));
             card.head = step.title.clone();
             has_log = step.resource == Some(ResourceKind::Image);
             card
         }
-        None => Card::new("Failed", look.symbols.failed, Role::Bad, "The last run failed."),
+        None => Card::new("Failed", appearance.symbols.failed, Role::Bad, "The last run failed."),
     };
     let others = failures.count();
     if others > 0 {
@@ -246,10 +247,10 @@ fn failed(model: &Model, look: Appearance) -> Card {
     card
 }
 
-fn failure_card(title: &str, failure: &Failure, look: Appearance) -> Card {
-    let mut card = Card::new(title, look.symbols.failed, Role::Bad, failure.message.clone());
+fn failure_card(title: &str, failure: &Failure, appearance: Appearance) -> Card {
+    let mut card = Card::new(title, appearance.symbols.failed, Role::Bad, failure.message.clone());
     for cause in &failure.causes {
-        card.parts.push(CardPart::Text(cause.clone(), Role::Quiet));
+        card.parts.push(CardPart::Text(cause.clone(), Role::Muted));
     }
     if let Some(hint) = &failure.hint {
         card.parts.extend([CardPart::Blank, CardPart::Text(hint.clone(), Role::Text)]);
@@ -267,13 +268,14 @@ const ACTIONS: [(&[&str], &str); 6] = [
     (&["remove", "delete"], "delete"),
 ];
 
-fn step_card(title: &str, step: &Step, model: &Model, look: Appearance) -> Card {
+fn step_card(title: &str, step: &Step, model: &Model, appearance: Appearance) -> Card {
     let plan = model.plan();
     let place = plan.and_then(|plan| {
         let at = plan.steps().iter().position(|other| other.id == step.id)?;
         Some(format!("{title}: {} of {}", at + 1, plan.steps().len()))
     });
-    let mut card = Card::new(&place.unwrap_or_else(|| title.to_owned()), look.symbols.next, Role::Next, &*step.title);
+    let mut card =
+        Card::new(&place.unwrap_or_else(|| title.to_owned()), appearance.symbols.next, Role::Next, &*step.title);
     card.is_next_step = true;
     // Planned changes come first, since they are what is confirmed.
     let step_model = model.run.as_ref().filter(|_| model.is_live()).and_then(|run| run.step(&step.id));

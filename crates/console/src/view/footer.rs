@@ -38,7 +38,7 @@ enum TabForm {
 }
 
 /// The tabs in the widest form that fits.
-fn tabs(columns: usize, layout: &Layout, model: &Model, look: Appearance) -> Vec<DrawnTab> {
+fn tabs(columns: usize, layout: &Layout, model: &Model, appearance: Appearance) -> Vec<DrawnTab> {
     // Computed once, since it depends on the layout.
     let active = model.shown_panel();
     let panels = model.panels();
@@ -47,7 +47,7 @@ fn tabs(columns: usize, layout: &Layout, model: &Model, look: Appearance) -> Vec
         found = layout
             .tabbed(&panels)
             .iter()
-            .map(|panel| tab(*panel, *panel == active, form, model, look))
+            .map(|panel| tab(*panel, *panel == active, form, model, appearance))
             .collect::<Vec<_>>();
         if let Some(last) = found.last_mut() {
             last.after = "";
@@ -60,16 +60,16 @@ fn tabs(columns: usize, layout: &Layout, model: &Model, look: Appearance) -> Vec
     found
 }
 
-fn tab(panel: Panel, is_active: bool, form: TabForm, model: &Model, look: Appearance) -> DrawnTab {
-    let role = if is_active { Role::ActiveTab } else { Role::Quiet };
+fn tab(panel: Panel, is_active: bool, form: TabForm, model: &Model, appearance: Appearance) -> DrawnTab {
+    let role = if is_active { Role::ActiveTab } else { Role::Muted };
     // Also if unavailable at the moment, so that the tabs do not move.
     let key = model.keymap.chord_of(&[Context::Everywhere], Action::Show(panel)).filter(|_| form != TabForm::Bare);
-    let sign = panel.pane().symbol(model, look);
+    let sign = panel.pane().symbol(model, appearance);
     let title = match form {
         TabForm::Whole => panel.tab().title,
         _ => panel.tab().short_title,
     };
-    let mut row = StyledRow::new(look);
+    let mut row = StyledRow::new(appearance);
     if let Some(key) = key {
         row = row.text(&key.to_string(), if is_active { Role::ActiveTab } else { Role::Key });
         row = match &sign {
@@ -77,7 +77,7 @@ fn tab(panel: Panel, is_active: bool, form: TabForm, model: &Model, look: Appear
             _ => row.space(1),
         };
     }
-    let mut style = look.style(role);
+    let mut style = appearance.style(role);
     if is_active {
         style = style.underlined();
     }
@@ -94,12 +94,12 @@ fn tab(panel: Panel, is_active: bool, form: TabForm, model: &Model, look: Appear
 }
 
 /// Draws the tabs.
-pub fn draw_tabs(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
-    let mut row = StyledRow::new(look).space(1);
-    for tab in tabs(usize::from(area.width), &model.layout(), model, look) {
+pub fn draw_tabs(frame: &mut Frame<'_>, area: Rect, model: &Model, appearance: Appearance) {
+    let mut row = StyledRow::new(appearance).space(1);
+    for tab in tabs(usize::from(area.width), &model.layout(), model, appearance) {
         row = row.then(tab.row);
         row = match tab.after {
-            " | " => row.text(&format!(" {} ", look.symbols.bar), Role::Border),
+            " | " => row.text(&format!(" {} ", appearance.symbols.bar), Role::Border),
             after => row.space(after.len()),
         };
     }
@@ -121,37 +121,37 @@ pub fn tab_at(area: Rect, layout: &Layout, model: &Model, column: u16) -> Option
 }
 
 /// Draws the current message; without one, the next step if there is no card.
-pub fn draw_message(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
+pub fn draw_message(frame: &mut Frame<'_>, area: Rect, model: &Model, appearance: Appearance) {
     let columns = usize::from(area.width);
     let line = match model.messages.current(model.now) {
         Some(message) => {
-            let sign = status_symbol::for_message(message.severity, look);
+            let sign = status_symbol::for_message(message.severity, appearance);
             let first = message.text.lines().next().unwrap_or_default();
-            let left = StyledRow::new(look).space(1).text(sign.symbol, sign.role).space(1).text(first, sign.role);
+            let left = StyledRow::new(appearance).space(1).text(sign.symbol, sign.role).space(1).text(first, sign.role);
             let has_more = !message.more.is_empty() || message.text.lines().nth(1).is_some();
             let is_cut = left.width() > columns;
             let key = hints::key_of(model, Action::Messages).filter(|_| has_more || is_cut);
-            let right = key.map_or(StyledRow::new(look), |key| {
-                StyledRow::new(look).text(&key, Role::Key).text(" more ", Role::Quiet)
+            let right = key.map_or(StyledRow::new(appearance), |key| {
+                StyledRow::new(appearance).text(&key, Role::Key).text(" more ", Role::Muted)
             });
             StyledRow::spread(left, right, columns)
         }
-        None if model.layout().next.is_none() => next_step::one_line(model, look, columns),
+        None if model.layout().next.is_none() => next_step::one_line(model, appearance, columns),
         None => return,
     };
     frame.render_widget(Paragraph::new(line), area);
 }
 
 /// Draws the key hints: help and quit at the right, others as space permits.
-pub fn draw_keys(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
+pub fn draw_keys(frame: &mut Frame<'_>, area: Rect, model: &Model, appearance: Appearance) {
     let columns = usize::from(area.width);
     let is_pinned = |hint: &Hint| matches!(hint.action, Action::Help | Action::Quit);
     let (pinned, others): (Vec<Hint>, Vec<Hint>) = hints::now(model).into_iter().partition(is_pinned);
     let row = |hints: &[Hint], columns: usize| {
-        let mut row = StyledRow::new(look);
+        let mut row = StyledRow::new(appearance);
         for hint in hints {
             let gap = if row.width() > 0 { GAP } else { 0 };
-            let next = hint.row(look);
+            let next = hint.row(appearance);
             if row.width() + gap + next.width() > columns {
                 break;
             }
@@ -162,7 +162,7 @@ pub fn draw_keys(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appeara
     let right = row(&pinned, columns.saturating_sub(2));
     let taken = if right.width() > 0 { right.width() + GAP } else { 0 };
     let left = row(&others, columns.saturating_sub(taken + 2));
-    let line = StyledRow::spread(StyledRow::new(look).space(1).then(left), right.space(1), columns);
+    let line = StyledRow::spread(StyledRow::new(appearance).space(1).then(left), right.space(1), columns);
     frame.render_widget(Paragraph::new(line), area);
 }
 

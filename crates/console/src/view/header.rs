@@ -37,13 +37,13 @@ enum CloudKind {
 ///  thumbctl   sandbox  thumbnails · sdk                    ⠋ deploying 6/15   12.5 s
 ///  account 000000000000 · us-east-1 · arn:aws:iam::000000000000:root
 /// ```
-pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
+pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, appearance: Appearance) {
     let columns = usize::from(area.width);
-    let lines = vec![first(model, look, columns), second(model, look, columns)];
+    let lines = vec![first(model, appearance, columns), second(model, appearance, columns)];
     frame.render_widget(Paragraph::new(lines), area);
     if cloud_kind(model) == CloudKind::Aws {
         let line = Rect { height: area.height.min(1), ..area }.intersection(frame.area());
-        frame.buffer_mut().set_style(line, look.style(Role::RealBadge));
+        frame.buffer_mut().set_style(line, appearance.style(Role::RealBadge));
     }
 }
 
@@ -58,17 +58,21 @@ fn cloud_kind(model: &Model) -> CloudKind {
     }
 }
 
-fn first(model: &Model, look: Appearance, columns: usize) -> Line<'static> {
-    let program = StyledRow::new(look).text(" thumbctl ", Role::Badge).space(1);
-    let cloud = cloud(model, look, columns);
-    let name = StyledRow::new(look).text(model.requested.name.as_str(), Role::Strong);
-    let strategy = format!(" {} {}", look.symbols.dot, model.strategy_name());
+fn first(model: &Model, appearance: Appearance, columns: usize) -> Line<'static> {
+    let program = StyledRow::new(appearance).text(" thumbctl ", Role::Badge).space(1);
+    let cloud = cloud(model, appearance, columns);
+    let name = StyledRow::new(appearance).text(model.requested.name.as_str(), Role::Strong);
+    let strategy = format!(" {} {}", appearance.symbols.dot, model.strategy_name());
     let lefts = [
-        program.clone().then(cloud.clone()).then(name.clone()).text(&strategy, Role::Quiet),
+        program.clone().then(cloud.clone()).then(name.clone()).text(&strategy, Role::Muted),
         program.then(cloud.clone()).then(name.clone()),
         cloud.clone().then(name),
     ];
-    let rights = [state(model, look, true, true), state(model, look, false, true), state(model, look, false, false)];
+    let rights = [
+        state(model, appearance, true, true),
+        state(model, appearance, false, true),
+        state(model, appearance, false, false),
+    ];
     let whole = lefts.iter().find(|left| left.width() + 1 + rights[0].width() < columns);
     if let Some(left) = whole {
         return StyledRow::spread(left.clone(), rights[0].clone().space(1), columns);
@@ -81,22 +85,22 @@ fn first(model: &Model, look: Appearance, columns: usize) -> Line<'static> {
 }
 
 /// The badge of the cloud, with a blank.
-fn cloud(model: &Model, look: Appearance, columns: usize) -> StyledRow {
+fn cloud(model: &Model, appearance: Appearance, columns: usize) -> StyledRow {
     let name = model.connection_info().map_or(model.requested.cloud.as_str(), |connection| connection.cloud.as_str());
-    let badge = |words: &str, role| StyledRow::new(look).text(&format!(" {words} "), role).space(1);
+    let badge = |words: &str, role| StyledRow::new(appearance).text(&format!(" {words} "), role).space(1);
     match cloud_kind(model) {
         CloudKind::Sandbox => badge(name, Role::Badge),
-        CloudKind::Endpoint => badge(&look.cut(&super::clean(name), (columns / 3).max(12)), Role::Warn),
-        CloudKind::Aws => badge(&format!("AWS {} real resources", look.symbols.dot), Role::RealBadge),
+        CloudKind::Endpoint => badge(&appearance.cut(&super::clean(name), (columns / 3).max(12)), Role::Warn),
+        CloudKind::Aws => badge(&format!("AWS {} real resources", appearance.symbols.dot), Role::RealBadge),
         CloudKind::Recorded => badge("replay", Role::Badge),
     }
 }
 
 /// The status with progress and time.
-fn state(model: &Model, look: Appearance, with_progress: bool, with_time: bool) -> StyledRow {
+fn state(model: &Model, appearance: Appearance, with_progress: bool, with_time: bool) -> StyledRow {
     let state = model.status();
-    let sign = status_symbol::for_deployment(state, model, look);
-    let mut row = StyledRow::new(look).text(sign.symbol, sign.role).space(1).text(sign.label, sign.role);
+    let sign = status_symbol::for_deployment(state, model, appearance);
+    let mut row = StyledRow::new(appearance).text(sign.symbol, sign.role).space(1).text(sign.label, sign.role);
     if let Activity::OtherProcess { .. } = model.activity {
         row = row.text(" (read-only)", Role::Warn);
     }
@@ -104,7 +108,7 @@ fn state(model: &Model, look: Appearance, with_progress: bool, with_time: bool) 
         row = row.space(1).text(&progress, Role::Text);
     }
     if let Some(time) = time(model, state).filter(|_| with_time) {
-        row = row.text(&format!(" {time:>TIME$}"), Role::Quiet);
+        row = row.text(&format!(" {time:>TIME$}"), Role::Muted);
     }
     if let Activity::Replay(position) = &model.activity {
         let words = match (position.over, position.paused) {
@@ -112,7 +116,7 @@ fn state(model: &Model, look: Appearance, with_progress: bool, with_time: bool) 
             (false, true) => format!(" {}x paused", position.speed),
             (false, false) => format!(" {}x", position.speed),
         };
-        row = row.text(&format!(" {}{words}", look.symbols.dot), Role::Warn);
+        row = row.text(&format!(" {}{words}", appearance.symbols.dot), Role::Warn);
     }
     row
 }
@@ -141,27 +145,27 @@ fn time(model: &Model, state: DeploymentStatus) -> Option<String> {
     Some(if is_live { text::ticking(seconds) } else { text::seconds(seconds) })
 }
 
-fn second(model: &Model, look: Appearance, columns: usize) -> Line<'static> {
-    let mut row = StyledRow::new(look).space(1);
-    let separator = format!(" {} ", look.symbols.dot);
+fn second(model: &Model, appearance: Appearance, columns: usize) -> Line<'static> {
+    let mut row = StyledRow::new(appearance).space(1);
+    let separator = format!(" {} ", appearance.symbols.dot);
     if model.quit_after {
-        row = row.text("quits at end of run", Role::Warn).text(&separator, Role::Quiet);
+        row = row.text("quits at end of run", Role::Warn).text(&separator, Role::Muted);
     }
     if let Activity::OtherProcess { holder } = &model.activity {
         let words = format!("in use by {holder}: read-only");
-        row = row.text(&words, Role::Warn).text(&separator, Role::Quiet);
+        row = row.text(&words, Role::Warn).text(&separator, Role::Muted);
     }
     match &model.connection {
         Connection::Connecting => {
-            let words = format!(" connecting to {}{}", model.requested.cloud, look.symbols.ellipsis);
-            row.text(look.spinner(model), Role::Busy).text(&words, Role::Quiet).line(columns)
+            let words = format!(" connecting to {}{}", model.requested.cloud, appearance.symbols.ellipsis);
+            row.text(appearance.spinner(model), Role::Busy).text(&words, Role::Muted).line(columns)
         }
-        Connection::Connected(connection) => row.then(connection_row(connection, &separator, look)).line(columns),
+        Connection::Connected(connection) => row.then(connection_row(connection, &separator, appearance)).line(columns),
         Connection::Failed(failure) => {
             let words = format!(" {}", failure.message.lines().next().unwrap_or_default());
-            let left = row.text(look.symbols.failed, Role::Bad).text(&words, Role::Bad);
-            let right = hints::key_of(model, Action::Refresh).map_or(StyledRow::new(look), |key| {
-                StyledRow::new(look).text(&key, Role::Key).text(" retry ", Role::Quiet)
+            let left = row.text(appearance.symbols.failed, Role::Bad).text(&words, Role::Bad);
+            let right = hints::key_of(model, Action::Refresh).map_or(StyledRow::new(appearance), |key| {
+                StyledRow::new(appearance).text(&key, Role::Key).text(" retry ", Role::Muted)
             });
             StyledRow::spread(left, right, columns)
         }
@@ -172,16 +176,16 @@ fn second(model: &Model, look: Appearance, columns: usize) -> Line<'static> {
                     let parts = [cloud, account(&origin.account), origin.region.clone()];
                     parts.join(&separator)
                 }
-                _ => format!("reading the recording{}", look.symbols.ellipsis),
+                _ => format!("reading the recording{}", appearance.symbols.ellipsis),
             };
-            row.text(&words, Role::Quiet).line(columns)
+            row.text(&words, Role::Muted).line(columns)
         }
     }
 }
 
-fn connection_row(connection: &ConnectionInfo, separator: &str, look: Appearance) -> StyledRow {
+fn connection_row(connection: &ConnectionInfo, separator: &str, appearance: Appearance) -> StyledRow {
     let parts = [account(&connection.account), connection.region.clone(), connection.arn.clone()];
-    StyledRow::new(look).text(&parts.join(separator), Role::Quiet)
+    StyledRow::new(appearance).text(&parts.join(separator), Role::Muted)
 }
 
 fn account(number: &str) -> String {

@@ -22,8 +22,8 @@ pub struct Hint {
 
 impl Hint {
     /// The key and its label, as a row.
-    pub fn row(&self, look: Appearance) -> StyledRow {
-        StyledRow::new(look).text(&self.key, Role::Key).text(&format!(" {}", self.label), Role::Quiet)
+    pub fn row(&self, appearance: Appearance) -> StyledRow {
+        StyledRow::new(appearance).text(&self.key, Role::Key).text(&format!(" {}", self.label), Role::Muted)
     }
 }
 

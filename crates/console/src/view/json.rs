@@ -29,7 +29,7 @@ impl Token {
             Self::Key => Role::JsonKey,
             Self::Text => Role::JsonText,
             Self::Value => Role::JsonValue,
-            Self::Rest => Role::Quiet,
+            Self::Rest => Role::Muted,
         }
     }
 }
@@ -153,22 +153,22 @@ fn masked(value: &Value, is_secret: bool) -> Value {
 }
 
 /// Formats a value as rows of at most `columns` columns.
-pub fn rows(value: &Value, columns: usize, look: Appearance) -> Vec<StyledRow> {
+pub fn rows(value: &Value, columns: usize, appearance: Appearance) -> Vec<StyledRow> {
     let mut rows = Vec::new();
     // Masked before wrapping, since the name identifies a credential.
     for line in pretty(&masked(value, false), columns) {
         let line = super::clean(&line);
         let indent = line.len() - line.trim_start().len();
-        let mut row = StyledRow::new(look);
+        let mut row = StyledRow::new(appearance);
         for (token, piece) in tokens(&line) {
             for (part, text) in
                 thumbctl_platform::text::fold(piece, columns.saturating_sub(indent + 2).max(8)).iter().enumerate()
             {
                 let is_too_long = row.width() > indent && row.width() + thumbctl_platform::text::width(text) > columns;
                 if part > 0 || is_too_long {
-                    rows.push(std::mem::replace(&mut row, StyledRow::new(look).space(indent + 2)));
+                    rows.push(std::mem::replace(&mut row, StyledRow::new(appearance).space(indent + 2)));
                 }
-                row = row.styled(text.clone(), look.style(token.role()));
+                row = row.styled(text.clone(), appearance.style(token.role()));
             }
         }
         rows.push(row);
@@ -228,8 +228,8 @@ mod tests {
 
     /// The formatted value as text.
     fn drawn(value: &Value, columns: usize) -> String {
-        let look = Appearance { theme: crate::theme::Theme::Dark, symbols: &crate::symbols::UNICODE };
-        let lines = rows(value, columns, look).into_iter().map(|row| row.line(columns).to_string());
+        let appearance = Appearance { theme: crate::theme::Theme::Dark, symbols: &crate::symbols::UNICODE };
+        let lines = rows(value, columns, appearance).into_iter().map(|row| row.line(columns).to_string());
         lines.collect::<Vec<_>>().join("\n")
     }
 

@@ -10,21 +10,21 @@ use crate::theme::Role;
 /// A builder of a styled line.
 #[derive(Clone, Debug)]
 pub struct StyledRow {
-    look: Appearance,
+    appearance: Appearance,
     spans: Vec<Span<'static>>,
     width: usize,
 }
 
 impl StyledRow {
     /// Creates an empty line.
-    pub fn new(look: Appearance) -> Self {
-        Self { look, spans: Vec::new(), width: 0 }
+    pub fn new(appearance: Appearance) -> Self {
+        Self { appearance, spans: Vec::new(), width: 0 }
     }
 
     /// Adds a text, without control characters and credentials.
     #[must_use]
     pub fn text(self, text: &str, role: Role) -> Self {
-        let style = self.look.style(role);
+        let style = self.appearance.style(role);
         self.styled(super::clean(text), style)
     }
 
@@ -67,7 +67,7 @@ impl StyledRow {
         if self.width <= columns {
             return self;
         }
-        let mut cut = Self::new(self.look);
+        let mut cut = Self::new(self.appearance);
         for span in self.spans {
             let left = columns.saturating_sub(cut.width);
             let width = text::width(&span.content);
@@ -80,7 +80,7 @@ impl StyledRow {
             if width == left {
                 content.push(' ');
             }
-            return cut.styled(self.look.cut(&content, left), span.style);
+            return cut.styled(self.appearance.cut(&content, left), span.style);
         }
         cut
     }
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
     use crate::scenes;
 
-    fn look() -> Appearance {
+    fn appearance() -> Appearance {
         Appearance::of(&scenes::fresh((80, 24)))
     }
 
@@ -121,8 +121,9 @@ mod tests {
 
     #[test]
     fn long_row_is_truncated() {
-        let row =
-            || StyledRow::new(look()).text("one ", Role::Text).text("two", Role::Strong).text(" three", Role::Text);
+        let row = || {
+            StyledRow::new(appearance()).text("one ", Role::Text).text("two", Role::Strong).text(" three", Role::Text)
+        };
         assert_eq!(line_text(&row().line(20)), "one two three");
         assert_eq!(line_text(&row().line(13)), "one two three");
         assert_eq!(line_text(&row().line(9)), "one two …");
@@ -132,8 +133,8 @@ mod tests {
 
     #[test]
     fn right_part_takes_precedence() {
-        let left = || StyledRow::new(look()).text("a long beginning", Role::Text);
-        let right = || StyledRow::new(look()).text("end", Role::Text);
+        let left = || StyledRow::new(appearance()).text("a long beginning", Role::Text);
+        let right = || StyledRow::new(appearance()).text("end", Role::Text);
         assert_eq!(line_text(&StyledRow::spread(left(), right(), 24)), "a long beginning     end");
         assert_eq!(line_text(&StyledRow::spread(left(), right(), 12)), "a long … end");
         assert_eq!(line_text(&StyledRow::spread(left(), right(), 2)), "e…");
@@ -141,7 +142,7 @@ mod tests {
 
     #[test]
     fn wide_characters_count_as_two_columns() {
-        let row = StyledRow::new(look()).text("日本語", Role::Text).text("!", Role::Text);
+        let row = StyledRow::new(appearance()).text("日本語", Role::Text).text("!", Role::Text);
         assert_eq!(row.width(), 7);
         assert_eq!(line_text(&row.line(6)), "日本…");
     }

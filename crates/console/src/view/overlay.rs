@@ -24,14 +24,14 @@ const LINES: u16 = 2;
 const SIDE: u16 = 5;
 
 /// Draws the overlay.
-pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
+pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, appearance: Appearance) {
     match &model.overlay {
         None => {}
-        Some(Overlay::Help { scroll }) => help::draw(frame, area, *scroll, model, look),
-        Some(Overlay::Messages { scroll }) => messages::draw(frame, area, *scroll, model, look),
-        Some(Overlay::Palette { input, selected }) => palette::draw(frame, area, input, *selected, model, look),
-        Some(Overlay::Confirm(dialog)) => confirm::draw(frame, area, dialog, model, look),
-        Some(Overlay::Quitting) => quitting::draw(frame, area, model, look),
+        Some(Overlay::Help { scroll }) => help::draw(frame, area, *scroll, model, appearance),
+        Some(Overlay::Messages { scroll }) => messages::draw(frame, area, *scroll, model, appearance),
+        Some(Overlay::Palette { input, selected }) => palette::draw(frame, area, input, *selected, model, appearance),
+        Some(Overlay::Confirm(dialog)) => confirm::draw(frame, area, dialog, model, appearance),
+        Some(Overlay::Quitting) => quitting::draw(frame, area, model, appearance),
     }
 }
 
@@ -77,7 +77,7 @@ fn inside(area: Rect) -> Rect {
 }
 
 /// Clears the area, draws the border, and returns the text area.
-fn open(frame: &mut Frame<'_>, screen: Rect, spec: &DialogSpec<'_>, look: Appearance) -> Rect {
+fn open(frame: &mut Frame<'_>, screen: Rect, spec: &DialogSpec<'_>, appearance: Appearance) -> Rect {
     let area = centred(screen, spec.width, spec.height).intersection(frame.area());
     let buffer = frame.buffer_mut();
     // A wide character at the edge would shift the border.
@@ -90,9 +90,9 @@ fn open(frame: &mut Frame<'_>, screen: Rect, spec: &DialogSpec<'_>, look: Appear
         }
     }
     frame.render_widget(Clear, area);
-    let mut block = look.panel(format!(" {} ", spec.title), true).border_style(look.style(spec.border));
+    let mut block = appearance.panel(format!(" {} ", spec.title), true).border_style(appearance.style(spec.border));
     if let Some(words) = &spec.below {
-        block = block.title_bottom(Line::styled(format!(" {words} "), look.style(Role::Quiet)).right_aligned());
+        block = block.title_bottom(Line::styled(format!(" {words} "), appearance.style(Role::Muted)).right_aligned());
     }
     frame.render_widget(block, area);
     inside(area)
@@ -109,7 +109,7 @@ fn typed(
     area: Rect,
     prompt: super::line::StyledRow,
     input: &tui_input::Input,
-    look: Appearance,
+    appearance: Appearance,
 ) {
     let columns = usize::from(area.width);
     let available = columns.saturating_sub(prompt.width() + 1);
@@ -129,7 +129,7 @@ fn typed(
     let x = area.x.saturating_add(u16::try_from(at).unwrap_or(u16::MAX));
     let cursor = Position::new(x.min(area.right().saturating_sub(1)), area.y);
     if area.intersection(frame.area()).contains(cursor) {
-        frame.buffer_mut()[cursor].set_style(look.style(Role::Selected));
+        frame.buffer_mut()[cursor].set_style(appearance.style(Role::Selected));
         frame.set_cursor_position(cursor);
     }
 }

@@ -19,63 +19,63 @@ pub struct StatusSymbol {
 }
 
 /// The symbol of a resource. A resource in the journal that is missing in the cloud is lost.
-pub fn for_resource(row: &ResourceRow, model: &Model, look: Appearance) -> StatusSymbol {
-    let symbols = look.symbols;
+pub fn for_resource(row: &ResourceRow, model: &Model, appearance: Appearance) -> StatusSymbol {
+    let symbols = appearance.symbols;
     if row.state == ResourceDisplayState::Ready && model.details.lost.contains(&row.kind) {
         return StatusSymbol { symbol: symbols.unfinished, label: "lost", role: Role::Bad };
     }
     let (symbol, role) = match row.state {
-        ResourceDisplayState::Waiting => (symbols.waiting, Role::Quiet),
+        ResourceDisplayState::Waiting => (symbols.waiting, Role::Muted),
         ResourceDisplayState::Next => (symbols.next, Role::Next),
-        ResourceDisplayState::Creating => (look.spinner(model), Role::Busy),
+        ResourceDisplayState::Creating => (appearance.spinner(model), Role::Busy),
         ResourceDisplayState::Retrying => (symbols.retrying, Role::Warn),
         ResourceDisplayState::Ready => (symbols.ready, Role::Good),
         ResourceDisplayState::Failed => (symbols.failed, Role::Bad),
-        ResourceDisplayState::Deleting => (look.spinner(model), Role::Warn),
-        ResourceDisplayState::Deleted => (symbols.deleted, Role::Quiet),
+        ResourceDisplayState::Deleting => (appearance.spinner(model), Role::Warn),
+        ResourceDisplayState::Deleted => (symbols.deleted, Role::Muted),
         ResourceDisplayState::Unfinished => (symbols.unfinished, Role::Warn),
     };
     StatusSymbol { symbol, label: row.state.label(), role }
 }
 
 /// The symbol of a deployment status.
-pub fn for_deployment(state: DeploymentStatus, model: &Model, look: Appearance) -> StatusSymbol {
-    let symbols = look.symbols;
+pub fn for_deployment(state: DeploymentStatus, model: &Model, appearance: Appearance) -> StatusSymbol {
+    let symbols = appearance.symbols;
     let (symbol, role) = match state {
         DeploymentStatus::Reading | DeploymentStatus::Preparing | DeploymentStatus::Deploying => {
-            (look.spinner(model), Role::Busy)
+            (appearance.spinner(model), Role::Busy)
         }
-        DeploymentStatus::Destroying | DeploymentStatus::Cancelling => (look.spinner(model), Role::Warn),
+        DeploymentStatus::Destroying | DeploymentStatus::Cancelling => (appearance.spinner(model), Role::Warn),
         DeploymentStatus::Held => (symbols.next, Role::Next),
-        DeploymentStatus::Empty => (symbols.waiting, Role::Quiet),
+        DeploymentStatus::Empty => (symbols.waiting, Role::Muted),
         DeploymentStatus::Ready => (symbols.ready, Role::Good),
         DeploymentStatus::Partial | DeploymentStatus::Interrupted => (symbols.unfinished, Role::Warn),
         DeploymentStatus::Failed => (symbols.failed, Role::Bad),
-        DeploymentStatus::Destroyed => (symbols.deleted, Role::Quiet),
+        DeploymentStatus::Destroyed => (symbols.deleted, Role::Muted),
     };
     StatusSymbol { symbol, label: state.label(), role }
 }
 
 /// The symbol of a step.
-pub fn for_step(state: &StepState, model: &Model, look: Appearance) -> StatusSymbol {
-    let symbols = look.symbols;
+pub fn for_step(state: &StepState, model: &Model, appearance: Appearance) -> StatusSymbol {
+    let symbols = appearance.symbols;
     let (symbol, label, role) = match state {
-        StepState::Waiting => (symbols.waiting, "waiting", Role::Quiet),
+        StepState::Waiting => (symbols.waiting, "waiting", Role::Muted),
         StepState::Running { retrying: true, .. } => (symbols.retrying, "retrying", Role::Warn),
-        StepState::Running { retrying: false, .. } => (look.spinner(model), "running", Role::Busy),
+        StepState::Running { retrying: false, .. } => (appearance.spinner(model), "running", Role::Busy),
         StepState::Done(_) => (symbols.ready, "done", Role::Good),
         StepState::Failed(..) => (symbols.failed, "failed", Role::Bad),
-        StepState::Skipped(_) => (symbols.skipped, "skipped", Role::Quiet),
+        StepState::Skipped(_) => (symbols.skipped, "skipped", Role::Muted),
     };
     StatusSymbol { symbol, label, role }
 }
 
 /// The symbol of a message.
-pub fn for_message(severity: Severity, look: Appearance) -> StatusSymbol {
+pub fn for_message(severity: Severity, appearance: Appearance) -> StatusSymbol {
     let (symbol, label, role) = match severity {
-        Severity::Info => (look.symbols.dot, "note", Role::Text),
-        Severity::Success => (look.symbols.ready, "done", Role::Good),
-        Severity::Error => (look.symbols.failed, "failed", Role::Bad),
+        Severity::Info => (appearance.symbols.dot, "note", Role::Text),
+        Severity::Success => (appearance.symbols.ready, "done", Role::Good),
+        Severity::Error => (appearance.symbols.failed, "failed", Role::Bad),
     };
     StatusSymbol { symbol, label, role }
 }

@@ -323,15 +323,15 @@ pub(super) const KEYS: &[Key] = &[
         get: |settings| Some(settings.timeouts.connect_seconds.to_string()),
     },
     Key {
-        name: "timeouts.trial_seconds",
+        name: "timeouts.test_upload_seconds",
         kind: Kind::Number,
         allowed: "a whole number from 1 to 3600",
         aws_variables: &[],
         set: |draft, text| {
-            draft.settings.timeouts.trial_seconds = number(text, 1, 3600)?;
+            draft.settings.timeouts.test_upload_seconds = number(text, 1, 3600)?;
             Some(())
         },
-        get: |settings| Some(settings.timeouts.trial_seconds.to_string()),
+        get: |settings| Some(settings.timeouts.test_upload_seconds.to_string()),
     },
     Key {
         name: "sandbox.latency",

@@ -150,10 +150,11 @@ fn state_directory_follows_xdg() {
 
 #[test]
 fn users_keys_are_kept_as_written() {
-    let settings = load("[console.keys]\ndestroy = 'ctrl-x'\nshow-trial = '6, t'\n", &[], &[]).expect("valid settings");
+    let settings =
+        load("[console.keys]\ndestroy = 'ctrl-x'\nshow-test-upload = '6, t'\n", &[], &[]).expect("valid settings");
     let keys: Vec<(&str, &str)> =
         settings.console.keys.iter().map(|key| (key.action.as_str(), key.keys.as_str())).collect();
-    assert_eq!(keys, [("destroy", "ctrl-x"), ("show-trial", "6, t")]);
+    assert_eq!(keys, [("destroy", "ctrl-x"), ("show-test-upload", "6, t")]);
     assert!(settings.console.keys[0].origin.to_string().ends_with("config.toml, line 2"));
     assert!(error_in("[console]\nkeys = 3\n").starts_with("line 2: console.keys cannot be 3; it must be a table"));
     assert!(error_in("[console.keys]\nquit = 3\n").starts_with("line 2: console.keys.quit cannot be 3; it must be"));

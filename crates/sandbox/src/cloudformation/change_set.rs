@@ -41,7 +41,7 @@ impl CloudFormation {
             (_, None) => return Err(invalid(format!("Stack [{stack_name}] does not exist"))),
         };
         let before = (kind != "CREATE").then_some(&stack);
-        let (mut goal, template) = self.asked(input, before)?;
+        let (mut goal, template) = self.requested_goal(input, before)?;
         Self::acknowledged(&goal, &template, false)?;
         // Without macros, errors are returned at once.
         if template.next_transform().is_none() {

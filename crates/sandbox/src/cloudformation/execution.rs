@@ -18,7 +18,7 @@ use crate::sync::lock;
 use converge::{Convergence, Direction};
 
 /// The time that running calls have to finish when the sandbox ends.
-const PATIENCE: Duration = Duration::from_secs(2);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The running tasks.
 #[derive(Default)]
@@ -73,7 +73,7 @@ impl CloudFormation {
             (std::mem::take(&mut running.stacks), std::mem::take(&mut running.change_sets))
         };
         change_sets.shutdown().await;
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let deadline = tokio::time::Instant::now() + SHUTDOWN_TIMEOUT;
         for mut worker in workers.into_values() {
             // Only a call that does not end is aborted. The panic hook has printed panics.
             if tokio::time::timeout_at(deadline, &mut worker.task).await.is_err() {

@@ -130,7 +130,7 @@ mod tests {
     /// A fake of Lambda with one function, which records its requests.
     struct Lambda {
         answers: Answers,
-        asked: Mutex<Vec<Value>>,
+        requests: Mutex<Vec<Value>>,
     }
 
     impl Service for Lambda {
@@ -146,7 +146,7 @@ mod tests {
             assert_eq!((operation, &input["FunctionName"]), ("Invoke", &json!("arn:of:naming")));
             let event = STANDARD.decode(input["__raw_body"].as_str().unwrap()).unwrap();
             let event: Value = serde_json::from_slice(&event).unwrap();
-            self.asked.lock().unwrap().push(event.clone());
+            self.requests.lock().unwrap().push(event.clone());
             let answer = (self.answers)(&event);
             if let Some(refusal) = answer["refused"].as_str() {
                 return Err(AwsError::bad_request("InvalidParameterValueException", refusal));
@@ -164,7 +164,7 @@ mod tests {
         let services =
             ServiceRegistry::new("http://127.0.0.1:1".into(), dir.path().into(), Default::default(), Vec::new())
                 .unwrap();
-        let lambda = Arc::new(Lambda { answers, asked: Mutex::default() });
+        let lambda = Arc::new(Lambda { answers, requests: Mutex::default() });
         services.register(lambda.clone()).unwrap();
         let values = BTreeMap::from([("Prefix".to_owned(), json!("thumbs"))]);
         let context = MacroContext {
@@ -175,8 +175,8 @@ mod tests {
             function_of: &|name| (name == "Naming").then(|| "arn:of:naming".to_owned()),
         };
         let result = expand(Template::parse(text).unwrap(), &context).await;
-        let asked = lambda.asked.lock().unwrap().clone();
-        (result, asked)
+        let requests = lambda.requests.lock().unwrap().clone();
+        (result, requests)
     }
 
     fn success(event: &Value, fragment: Value) -> Value {
@@ -195,9 +195,9 @@ Resources:
 
     #[tokio::test]
     async fn macro_gets_the_documented_request_and_its_fragment_replaces_the_call() {
-        let (template, asked) = expanded(ONE_CALL, |event| success(event, json!("thumbs-source"))).await;
+        let (template, requests) = expanded(ONE_CALL, |event| success(event, json!("thumbs-source"))).await;
         assert_eq!(template.unwrap().document()["Resources"]["A"]["Properties"]["BucketName"], "thumbs-source");
-        let mut event = asked[0].clone();
+        let mut event = requests[0].clone();
         assert!(event.as_object_mut().unwrap().remove("requestId").unwrap().is_string());
         let expected = json!({
             "accountId": "000000000000",
@@ -221,7 +221,7 @@ Resources:
       Tags: [{ Key: k, Value: !Transform { Name: Naming, Parameters: { Deep: yes } } }]
       Fn::Transform: { Name: Naming }
 ";
-        let (template, asked) = expanded(text, |event| {
+        let (template, requests) = expanded(text, |event| {
             let mut fragment = event["fragment"].clone();
             if event["params"]["Deep"] == true {
                 return success(event, json!("deep"));
@@ -239,9 +239,9 @@ Resources:
         let properties = json!({ "Tags": [{ "Key": "k", "Value": "deep" }], "BucketName": "middle" });
         assert_eq!(template.document()["Resources"]["A"]["Properties"], properties);
         assert!(template.document().get("Transform").is_none());
-        assert_eq!(asked.len(), 3);
-        assert_eq!(asked[1]["fragment"], json!({ "Tags": [{ "Key": "k", "Value": "deep" }] }));
-        assert!(asked[2]["fragment"].get("Transform").is_none());
+        assert_eq!(requests.len(), 3);
+        assert_eq!(requests[1]["fragment"], json!({ "Tags": [{ "Key": "k", "Value": "deep" }] }));
+        assert!(requests[2]["fragment"].get("Transform").is_none());
     }
 
     #[tokio::test]
@@ -284,9 +284,9 @@ Resources:
     #[tokio::test]
     async fn unknown_macro_fails_before_any_call() {
         let text = ONE_CALL.replace("Properties:", "Properties:\n      Tags: !Transform { Name: Other }");
-        let (refused, asked) = expanded(&text, |event| success(event, json!("x"))).await;
+        let (refused, requests) = expanded(&text, |event| success(event, json!("x"))).await;
         assert_eq!(refused.unwrap_err().0, "No transform named 000000000000::Other found.");
-        assert!(asked.is_empty());
+        assert!(requests.is_empty());
         let text = ONE_CALL.replace("Name: Naming", "Name: AWS::Include");
         let (refused, _) = expanded(&text, |event| success(event, json!("x"))).await;
         assert_eq!(refused.unwrap_err().0, "the sandbox does not have the transform AWS::Include");

@@ -157,12 +157,12 @@ pub(crate) trait Provider: Send + Sync {
     /// Creates and configures the resource, which may not be stable yet.
     async fn create(&self, context: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError>;
     /// Waits until the resource is stable, such as a function until it is active. Its attributes may change.
-    async fn stabilise(&self, context: &HandlerContext<'_>, made: &Created) -> Result<(), HandlerError>;
+    async fn stabilise(&self, context: &HandlerContext<'_>, created: &Created) -> Result<(), HandlerError>;
     /// Updates the resource in place.
     async fn update(
         &self,
         context: &HandlerContext<'_>,
-        made: &Created,
+        created: &Created,
         before: &Value,
         after: &Value,
     ) -> Result<Created, HandlerError>;
@@ -170,7 +170,7 @@ pub(crate) trait Provider: Send + Sync {
     async fn delete(
         &self,
         context: &HandlerContext<'_>,
-        made: &Created,
+        created: &Created,
         properties: &Value,
     ) -> Result<(), HandlerError>;
 }

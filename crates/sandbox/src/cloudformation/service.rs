@@ -100,7 +100,7 @@ impl CloudFormation {
     }
 
     /// The goal of a request, before macros are called.
-    pub(super) fn asked(&self, input: &Value, before: Option<&Stack>) -> Result<(Goal, Template), AwsError> {
+    pub(super) fn requested_goal(&self, input: &Value, before: Option<&Stack>) -> Result<(Goal, Template), AwsError> {
         reject_unsupported(input, &UNSUPPORTED)?;
         let old = before.map(|stack| stack.goal.clone()).unwrap_or_default();
         let body = match template_body(input)? {
@@ -199,7 +199,7 @@ impl CloudFormation {
             return Err(AwsError::bad_request("AlreadyExistsException", format!("Stack [{name}] already exists")));
         }
         let on_failure = on_failure(input)?;
-        let (mut goal, template) = self.asked(input, None)?;
+        let (mut goal, template) = self.requested_goal(input, None)?;
         let mut stack = self.fresh(name, context)?;
         Self::acknowledged(&goal, &template, true)?;
         self.expand(&mut goal, template, &stack).await.map_err(template_error)?;
@@ -230,7 +230,7 @@ impl CloudFormation {
             return Ok(json!({ "StackId": stack.id }));
         }
         updatable(&stack)?;
-        let (mut goal, template) = self.asked(input, Some(&stack))?;
+        let (mut goal, template) = self.requested_goal(input, Some(&stack))?;
         Self::acknowledged(&goal, &template, true)?;
         self.expand(&mut goal, template, &stack).await.map_err(template_error)?;
         let old = &stack.goal;

@@ -125,7 +125,7 @@ pub(super) struct PendingChange {
 }
 
 impl Resource {
-    pub(super) fn made(&self) -> Created {
+    pub(super) fn created(&self) -> Created {
         Created {
             physical_id: self.physical_id.clone(),
             reference: self.reference.clone(),
@@ -133,10 +133,10 @@ impl Resource {
         }
     }
 
-    pub(super) fn take(&mut self, made: Created) {
-        self.physical_id = made.physical_id;
-        self.reference = made.reference;
-        self.attributes = made.attributes;
+    pub(super) fn take(&mut self, created: Created) {
+        self.physical_id = created.physical_id;
+        self.reference = created.reference;
+        self.attributes = created.attributes;
         self.exists = true;
         self.pending = None;
     }

@@ -180,10 +180,10 @@ impl Buildspec {
         }
         if let Some(YamlContent::Map(versions)) = phase.get("runtime-versions").map(|it| &it.content) {
             let text = |node: &YamlNode| node.text().unwrap_or_default().to_owned();
-            let asked: Vec<_> = versions.iter().map(|(what, version)| text(what) + " " + &text(version)).collect();
+            let requested: Vec<_> = versions.iter().map(|(what, version)| text(what) + " " + &text(version)).collect();
             self.notes.push(format!(
                 "{name}: runtime-versions: {} not installed, the build uses this machine's versions",
-                asked.join(", ")
+                requested.join(", ")
             ));
         }
         let of = |key: &str, what: &str| phase.get(key).map_or(Ok(Vec::new()), |node| strings(node, what));

@@ -17,18 +17,18 @@ const WIDEST_LABEL: usize = 28;
 
 /// A text for a width.
 pub(super) struct DetailsPage {
-    look: Appearance,
+    appearance: Appearance,
     columns: usize,
     lines: Vec<Line<'static>>,
 }
 
 impl DetailsPage {
-    pub(super) fn new(look: Appearance, columns: usize) -> Self {
-        Self { look, columns, lines: Vec::new() }
+    pub(super) fn new(appearance: Appearance, columns: usize) -> Self {
+        Self { appearance, columns, lines: Vec::new() }
     }
 
-    pub(super) fn look(&self) -> Appearance {
-        self.look
+    pub(super) fn appearance(&self) -> Appearance {
+        self.appearance
     }
 
     pub(super) fn into_lines(self) -> Vec<Line<'static>> {
@@ -48,20 +48,20 @@ impl DetailsPage {
         if !self.lines.is_empty() {
             self.blank();
         }
-        self.row(StyledRow::new(self.look).text(words, Role::Title));
+        self.row(StyledRow::new(self.appearance).text(words, Role::Title));
     }
 
     /// Adds a wrapped paragraph.
     pub(super) fn paragraph(&mut self, words: &str, role: Role) {
         for line in wrapped(words, self.columns) {
-            self.row(StyledRow::new(self.look).text(&line, role));
+            self.row(StyledRow::new(self.appearance).text(&line, role));
         }
     }
 
     /// Adds a literal line, folded at the width.
     pub(super) fn verbatim(&mut self, line: &str, role: Role) {
         for part in text::fold(&clean(line), self.columns) {
-            self.row(StyledRow::new(self.look).text(&part, role));
+            self.row(StyledRow::new(self.appearance).text(&part, role));
         }
     }
 
@@ -82,21 +82,21 @@ impl DetailsPage {
     }
 
     fn labelled(&mut self, label: &str, value: &str, at: usize) {
-        let look = self.look;
+        let appearance = self.appearance;
         let available = self.columns.saturating_sub(at);
         let mut lines = wrapped(value, available);
         if lines.is_empty() {
             lines.push(String::new());
         }
         for (number, part) in lines.iter().enumerate() {
-            let label = if number == 0 { look.cut(&clean(label), at.saturating_sub(1)) } else { String::new() };
-            self.row(StyledRow::new(look).text(&label, Role::Quiet).to(at).text(part, Role::Text));
+            let label = if number == 0 { appearance.cut(&clean(label), at.saturating_sub(1)) } else { String::new() };
+            self.row(StyledRow::new(appearance).text(&label, Role::Muted).to(at).text(part, Role::Text));
         }
     }
 
     /// Adds a JSON document with syntax colours.
     pub(super) fn json(&mut self, document: &Value) {
-        for row in json::rows(document, self.columns, self.look) {
+        for row in json::rows(document, self.columns, self.appearance) {
             self.row(row);
         }
     }

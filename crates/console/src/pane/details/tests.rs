@@ -132,14 +132,14 @@ fn scroll_stops_at_end() {
 fn policy_has_syntax_colours() {
     let mut model = details_of(scenes::empty((120, 60)), ResourceKind::FunctionPolicy);
     model.theme = Theme::Dark;
-    let look = Appearance::of(&model);
-    let lines = lines(&model, look, 70);
+    let appearance = Appearance::of(&model);
+    let lines = lines(&model, appearance, 70);
     let span = |text: &str| {
         let mut spans = lines.iter().flat_map(|line| &line.spans);
         spans.find(|span| span.content == text).unwrap_or_else(|| panic!("no piece {text}")).style
     };
-    assert_eq!(span("\"Effect\""), look.style(Role::JsonKey));
-    assert_eq!(span("\"Allow\""), look.style(Role::JsonText));
+    assert_eq!(span("\"Effect\""), appearance.style(Role::JsonKey));
+    assert_eq!(span("\"Allow\""), appearance.style(Role::JsonText));
 }
 
 #[test]

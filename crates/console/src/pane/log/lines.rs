@@ -24,7 +24,7 @@ struct LineRenderer<'a> {
     gutter: usize,
     pane: &'a LogState,
     theme: Theme,
-    look: Appearance,
+    appearance: Appearance,
     /// Whether the current line is marked, which needs the focus.
     marks: bool,
 }
@@ -36,18 +36,18 @@ pub(super) fn draw(
     model: &Model,
     pane: &LogState,
     has_keys: bool,
-    look: Appearance,
+    appearance: Appearance,
 ) {
     let area = area.intersection(frame.area());
     if area.is_empty() {
         return;
     }
     if pane.window().lines.is_empty() {
-        draw_nothing(frame, area, model, pane, look);
+        draw_nothing(frame, area, model, pane, appearance);
         return;
     }
     let gutter = LogState::gutter(usize::from(area.width));
-    let renderer = LineRenderer { area, gutter, pane, theme: model.theme, look, marks: has_keys };
+    let renderer = LineRenderer { area, gutter, pane, theme: model.theme, appearance, marks: has_keys };
     let window = pane.window();
     let mut y = area.top();
     for (index, row) in window.lines.iter().enumerate() {
@@ -61,7 +61,7 @@ pub(super) fn draw(
 }
 
 /// Draws the reason for an empty log.
-fn draw_nothing(frame: &mut Frame<'_>, area: Rect, model: &Model, pane: &LogState, look: Appearance) {
+fn draw_nothing(frame: &mut Frame<'_>, area: Rect, model: &Model, pane: &LogState, appearance: Appearance) {
     let window = pane.window();
     let words = match pane.filter() {
         Some(_) if window.filtering => "Filtering the log".to_owned(),
@@ -82,7 +82,8 @@ fn draw_nothing(frame: &mut Frame<'_>, area: Rect, model: &Model, pane: &LogStat
     };
     let words = text::cut(&words, usize::from(area.width));
     let middle = Rect { y: area.y + area.height / 3, height: 1, ..area };
-    frame.render_widget(Paragraph::new(words).style(look.style(Role::Quiet)).alignment(Alignment::Center), middle);
+    frame
+        .render_widget(Paragraph::new(words).style(appearance.style(Role::Muted)).alignment(Alignment::Center), middle);
 }
 
 impl LineRenderer<'_> {
@@ -119,8 +120,8 @@ impl LineRenderer<'_> {
     fn base(&self, is_current: bool) -> Style {
         let is_raised = is_current && self.marks && !self.pane.window().following;
         match self.theme {
-            Theme::Dark | Theme::Light if is_raised => self.look.style(Role::SelectedElsewhere),
-            _ => self.look.style(Role::Text),
+            Theme::Dark | Theme::Light if is_raised => self.appearance.style(Role::SelectedElsewhere),
+            _ => self.appearance.style(Role::Text),
         }
     }
 
@@ -129,12 +130,12 @@ impl LineRenderer<'_> {
         let line = Rect { y, height: 1, ..self.area };
         buffer.set_style(line, base);
         if is_current && self.marks {
-            let style = base.patch(self.look.style(Role::Key));
-            buffer.set_stringn(self.area.x, y, self.look.symbols.cursor, usize::from(self.area.width), style);
+            let style = base.patch(self.appearance.style(Role::Key));
+            buffer.set_stringn(self.area.x, y, self.appearance.symbols.cursor, usize::from(self.area.width), style);
         }
         if self.gutter > 2 && is_first && !row.is_continued {
             let time = row.timestamp.map(|time| time.format("%H:%M:%S").to_string()).unwrap_or_default();
-            let style = base.patch(self.look.style(Role::Quiet));
+            let style = base.patch(self.appearance.style(Role::Muted));
             buffer.set_stringn(self.area.x.saturating_add(1), y, time, 8, style);
         }
     }
@@ -150,20 +151,20 @@ impl LineRenderer<'_> {
         base: Style,
     ) {
         let left = self.pane.left();
-        let more = self.look.symbols.ellipsis;
+        let more = self.appearance.symbols.ellipsis;
         let has_right = text::width(line) > left + columns;
         let has_left = left > 0 && !line.is_empty();
         let from = left + usize::from(has_left);
         let to = (left + columns).saturating_sub(usize::from(has_right));
         let (range, first) = between(line, from, to);
-        let quiet = base.patch(self.look.style(Role::Quiet));
+        let muted = base.patch(self.appearance.style(Role::Muted));
         let x = |column: usize| self.text_left().saturating_add(u16::try_from(column).unwrap_or(u16::MAX));
         if has_left && columns > 0 {
-            buffer.set_stringn(x(0), y, more, 1, quiet);
+            buffer.set_stringn(x(0), y, more, 1, muted);
         }
         self.piece(buffer, (x(first.saturating_sub(left)), y), line, range, segments);
         if has_right && columns > 0 {
-            buffer.set_stringn(x(columns - 1), y, more, 1, quiet);
+            buffer.set_stringn(x(columns - 1), y, more, 1, muted);
         }
     }
 
@@ -192,7 +193,7 @@ impl LineRenderer<'_> {
         let line = row.styled.text.as_str();
         let matches = self.pane.search().map(|pattern| pattern.ranges(line)).unwrap_or_default();
         let is_found = is_current && self.pane.window().search.is_some_and(|found| found.at.is_some());
-        let found = self.look.style(if is_found { Role::CurrentMatch } else { Role::Match });
+        let found = self.appearance.style(if is_found { Role::CurrentMatch } else { Role::Match });
         let ranges = &row.styled.ranges;
         let mut cuts: Vec<usize> = vec![0, line.len()];
         cuts.extend(ranges.iter().flat_map(|range| [range.start, range.end]));

@@ -53,14 +53,14 @@ enum PhaseStage {
 }
 
 impl PhaseStage {
-    fn symbol(self, model: &Model, look: Appearance) -> (&'static str, Role) {
+    fn symbol(self, model: &Model, appearance: Appearance) -> (&'static str, Role) {
         match self {
-            Self::Ahead => (look.symbols.waiting, Role::Quiet),
-            Self::Passed => (look.symbols.skipped, Role::Quiet),
-            Self::Running(_) => (look.symbols.spinner_at(model.now.timestamp_millis()), Role::Busy),
-            Self::Open => (look.symbols.unfinished, Role::Warn),
-            Self::Done(_) => (look.symbols.ready, Role::Good),
-            Self::Failed(_) => (look.symbols.failed, Role::Bad),
+            Self::Ahead => (appearance.symbols.waiting, Role::Muted),
+            Self::Passed => (appearance.symbols.skipped, Role::Muted),
+            Self::Running(_) => (appearance.symbols.spinner_at(model.now.timestamp_millis()), Role::Busy),
+            Self::Open => (appearance.symbols.unfinished, Role::Warn),
+            Self::Done(_) => (appearance.symbols.ready, Role::Good),
+            Self::Failed(_) => (appearance.symbols.failed, Role::Bad),
         }
     }
 
@@ -115,7 +115,7 @@ fn stages(model: &Model) -> [PhaseStage; PHASES.len()] {
 }
 
 /// Draws the phases.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, appearance: Appearance) {
     let area = area.intersection(frame.area());
     if area.is_empty() {
         return;
@@ -128,13 +128,13 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appea
         _ => 3,
     };
     if sentence > 0 {
-        draw_row(buffer, inside, sentence == 3, model, look);
+        draw_row(buffer, inside, sentence == 3, model, appearance);
     }
     let rows = area.height - sentence;
-    draw_sentence(buffer, Rect { y: area.y + sentence, height: rows, ..inside }, model, look);
+    draw_sentence(buffer, Rect { y: area.y + sentence, height: rows, ..inside }, model, appearance);
 }
 
-fn draw_row(buffer: &mut Buffer, area: Rect, with_seconds: bool, model: &Model, look: Appearance) {
+fn draw_row(buffer: &mut Buffer, area: Rect, with_seconds: bool, model: &Model, appearance: Appearance) {
     // The last one only needs the width of its name.
     let joints = u16::try_from(PHASES.len() - 1).expect("a dozen");
     let cell = area.width.saturating_sub(4) / joints;
@@ -144,12 +144,12 @@ fn draw_row(buffer: &mut Buffer, area: Rect, with_seconds: bool, model: &Model, 
     let columns = usize::from(cell);
     for (index, (stage, (_, names))) in stages(model).into_iter().zip(PHASES).enumerate() {
         let x = area.x + cell * u16::try_from(index).expect("a dozen");
-        let (sign, role) = stage.symbol(model, look);
-        let style = look.style(role);
+        let (sign, role) = stage.symbol(model, appearance);
+        let style = appearance.style(role);
         buffer.set_stringn(x, area.y, sign, columns, style);
         // Completed phases are connected by a line.
         if matches!(stage, PhaseStage::Done(_)) && index + 1 < PHASES.len() {
-            buffer.set_stringn(x + 1, area.y, look.symbols.line.repeat(columns - 2), columns - 2, style);
+            buffer.set_stringn(x + 1, area.y, appearance.symbols.line.repeat(columns - 2), columns - 2, style);
         }
         let name = match columns {
             11.. => names[0],
@@ -159,8 +159,8 @@ fn draw_row(buffer: &mut Buffer, area: Rect, with_seconds: bool, model: &Model, 
         };
         let name_style = match stage {
             PhaseStage::Running(_) | PhaseStage::Failed(_) | PhaseStage::Open => style,
-            PhaseStage::Done(_) => look.style(Role::Text),
-            PhaseStage::Ahead | PhaseStage::Passed => look.style(Role::Quiet),
+            PhaseStage::Done(_) => appearance.style(Role::Text),
+            PhaseStage::Ahead | PhaseStage::Passed => appearance.style(Role::Muted),
         };
         buffer.set_stringn(x, area.y + 1, name, columns.max(5) - 1, name_style);
         if let Some(seconds) = stage.seconds().filter(|_| with_seconds) {
@@ -169,7 +169,7 @@ fn draw_row(buffer: &mut Buffer, area: Rect, with_seconds: bool, model: &Model, 
                 _ => text::seconds(seconds),
             };
             let words = if text::width(&words) < columns { words } else { brief(seconds) };
-            buffer.set_stringn(x, area.y + 2, words, columns - 1, look.style(Role::Quiet));
+            buffer.set_stringn(x, area.y + 2, words, columns - 1, appearance.style(Role::Muted));
         }
     }
 }
@@ -187,12 +187,12 @@ fn brief(seconds: f64) -> String {
 
 /// Draws the state of the build as a sentence: the failed phase and the reason, else the running one, else the result.
 /// Long text continues in the second row.
-fn draw_sentence(buffer: &mut Buffer, area: Rect, model: &Model, look: Appearance) {
+fn draw_sentence(buffer: &mut Buffer, area: Rect, model: &Model, appearance: Appearance) {
     let (stage, strong, rest) = sentence(model);
-    let (sign, role) = stage.symbol(model, look);
+    let (sign, role) = stage.symbol(model, appearance);
     let pieces: [(&str, Style); 3] = match stage {
-        PhaseStage::Ahead => [("", Style::new()), ("", Style::new()), (&rest, look.style(Role::Quiet))],
-        _ => [(sign, look.style(role)), (&strong, look.style(role)), (&rest, look.style(Role::Text))],
+        PhaseStage::Ahead => [("", Style::new()), ("", Style::new()), (&rest, appearance.style(Role::Muted))],
+        _ => [(sign, appearance.style(role)), (&strong, appearance.style(role)), (&rest, appearance.style(Role::Text))],
     };
     let mut x = area.x;
     let [head @ .., (rest, style)] = pieces;

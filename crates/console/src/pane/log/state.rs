@@ -309,7 +309,7 @@ impl LogState {
     }
 
     /// Applies a report of the store.
-    pub fn take_in(&mut self, report: LogReport) -> Vec<Effect> {
+    pub fn apply_report(&mut self, report: LogReport) -> Vec<Effect> {
         match report {
             LogReport::Updated(window) => {
                 let before = self.found_line();

@@ -60,8 +60,10 @@ fn logged(size: (u16, u16), lines: &[&str]) -> Model {
 /// The panel alone.
 fn buffer_of(model: &Model) -> Buffer {
     let area = model.layout().main;
-    let look = Appearance::of(model);
-    scenes::frame((area.width, area.height), |frame| model.shown_panel().pane().draw(frame, frame.area(), model, look))
+    let appearance = Appearance::of(model);
+    scenes::frame((area.width, area.height), |frame| {
+        model.shown_panel().pane().draw(frame, frame.area(), model, appearance)
+    })
 }
 
 fn panel(model: &Model) -> String {
@@ -356,8 +358,8 @@ proptest! {
         let mut model = logged((narrow, 24), &["\u{1b}[31mred", &long, "", &long, "ok"]);
         press(&mut model, &keys);
         press(&mut model, "/and");
-        let look = Appearance::of(&model);
+        let appearance = Appearance::of(&model);
         let area = Rect::new(x, y, width, height);
-        scenes::frame((100, 30), |frame| model.shown_panel().pane().draw(frame, area.intersection(frame.area()), &model, look));
+        scenes::frame((100, 30), |frame| model.shown_panel().pane().draw(frame, area.intersection(frame.area()), &model, appearance));
     }
 }

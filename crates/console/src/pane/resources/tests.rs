@@ -81,7 +81,7 @@ fn selection_style_shows_focus() {
 #[test]
 fn states_have_unique_labels_and_symbols() {
     let model = scenes::building((120, 40));
-    let look = Appearance::of(&model);
+    let appearance = Appearance::of(&model);
     let states = [
         ResourceDisplayState::Waiting,
         ResourceDisplayState::Next,
@@ -97,7 +97,7 @@ fn states_have_unique_labels_and_symbols() {
         .iter()
         .map(|state| {
             row.state = *state;
-            let sign = status_symbol::for_resource(&row, &model, look);
+            let sign = status_symbol::for_resource(&row, &model, appearance);
             (sign.symbol, sign.label)
         })
         .collect();

@@ -299,21 +299,21 @@ impl TestUploadState {
     }
 
     /// Applies a report of the worker.
-    pub fn take_in(&mut self, report: TestUploadReport) -> Vec<Effect> {
+    pub fn apply_report(&mut self, report: TestUploadReport) -> Vec<Effect> {
         let mut effects = Vec::new();
         match report {
             TestUploadReport::Listed(folder, listing) => {
-                self.chooser.take_in(&folder, listing);
+                self.chooser.set_listing(&folder, listing);
             }
             TestUploadReport::Completed(typed, candidates) => {
                 if let Some(line) = self.path_input.as_mut()
-                    && line.take_in(&typed, candidates)
+                    && line.set_candidates(&typed, candidates)
                 {
                     effects.push(Effect::TestUpload(TestUploadCommand::Complete(line.typed().to_owned())));
                 }
             }
             TestUploadReport::Inspected(entries) => effects.extend(self.chooser.add_entries(entries).map(list)),
-            TestUploadReport::Rendered(key, picture) => self.pictures.take_in(key, picture),
+            TestUploadReport::Rendered(key, picture) => self.pictures.insert(key, picture),
             TestUploadReport::GraphicsChanged => self.pictures.clear(),
         }
         effects.extend(self.request_pictures());

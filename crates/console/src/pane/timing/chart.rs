@@ -29,7 +29,7 @@ pub(super) struct Chart<'a> {
     pub(super) estimate: Option<Estimate>,
     pub(super) is_live: bool,
     pub(super) clock: DateTime<Utc>,
-    pub(super) look: Appearance,
+    pub(super) appearance: Appearance,
     pub(super) width: usize,
 }
 
@@ -125,11 +125,11 @@ impl Chart<'_> {
             words.extend(std::iter::repeat_n(' ', (start + cell).saturating_sub(text::width(&words))));
             words.push_str(&label);
         }
-        Line::styled(words, self.look.style(Role::Quiet))
+        Line::styled(words, self.appearance.style(Role::Muted))
     }
 
     fn step(&self, bar: &WaterfallBar, path: &[StepId]) -> ChartRow {
-        let symbols = self.look.symbols;
+        let symbols = self.appearance.symbols;
         let state = self.run.step(&bar.step.id).map(|model| &model.state);
         let is_retrying = matches!(state, Some(StepState::Running { retrying: true, .. }));
         let is_critical = path.contains(&bar.step.id);
@@ -137,7 +137,7 @@ impl Chart<'_> {
         let end = bar.span.to().unwrap_or(self.now);
         let drawn = |role| bar.span.from().map(|from| (role, from, end));
         let (sign, name_role, bar_drawn, time) = match &bar.span {
-            timing::StepSpan::Waiting => ((Role::Quiet, symbols.waiting), Role::Quiet, None, String::new()),
+            timing::StepSpan::Waiting => ((Role::Muted, symbols.waiting), Role::Muted, None, String::new()),
             timing::StepSpan::Running { .. } if !self.is_live => {
                 ((Role::Warn, symbols.unfinished), Role::Text, drawn(usual), String::new())
             }
@@ -153,13 +153,13 @@ impl Chart<'_> {
                 ((Role::Bad, symbols.failed), Role::Bad, drawn(Role::Bad), text::seconds(to - from))
             }
             timing::StepSpan::Skipped(SkipReason::AlreadyDone) => {
-                ((Role::Good, symbols.ready), Role::Quiet, None, String::new())
+                ((Role::Good, symbols.ready), Role::Muted, None, String::new())
             }
-            timing::StepSpan::Skipped(_) => ((Role::Quiet, symbols.skipped), Role::Quiet, None, String::new()),
+            timing::StepSpan::Skipped(_) => ((Role::Muted, symbols.skipped), Role::Muted, None, String::new()),
         };
         let note = match (&bar.span, bar.retries) {
-            (timing::StepSpan::Skipped(reason), _) => (Role::Quiet, reason.label(self.run.started.action).to_owned()),
-            (_, 0) => (Role::Quiet, String::new()),
+            (timing::StepSpan::Skipped(reason), _) => (Role::Muted, reason.label(self.run.started.action).to_owned()),
+            (_, 0) => (Role::Muted, String::new()),
             (_, 1) => (Role::Warn, format!("{} retried once", symbols.retrying)),
             (_, retries) => (Role::Warn, format!("{} retried {retries} times", symbols.retrying)),
         };
@@ -182,8 +182,8 @@ impl Chart<'_> {
     }
 
     fn phase(&self, phase: &PhaseBar, is_last: bool) -> ChartRow {
-        let symbols = self.look.symbols;
-        let role = if phase.failed { Role::Bad } else { Role::Quiet };
+        let symbols = self.appearance.symbols;
+        let role = if phase.failed { Role::Bad } else { Role::Muted };
         let end = phase.to.unwrap_or(self.now);
         let branch = if is_last { symbols.last_branch } else { symbols.branch };
         let seconds = end - phase.from;
@@ -193,41 +193,41 @@ impl Chart<'_> {
             None => String::new(),
         };
         ChartRow {
-            sign: (Role::Quiet, branch),
+            sign: (Role::Muted, branch),
             name: (role, clean(&phase.phase)),
             is_critical: false,
             bar: Some((role, phase.from, end)),
-            note: (Role::Quiet, String::new()),
+            note: (Role::Muted, String::new()),
             time: (role, time),
         }
     }
 
     fn lay_out(&self, row: &ChartRow, scale: &Scale) -> Line<'static> {
-        let look = self.look;
-        let mark = if row.is_critical { look.symbols.marked } else { " " };
+        let appearance = self.appearance;
+        let mark = if row.is_critical { appearance.symbols.marked } else { " " };
         let mut spans = vec![
-            Span::styled(format!("{} ", row.sign.1), look.style(row.sign.0)),
-            Span::styled(format!("{} ", text::fit(&row.name.1, scale.names)), look.style(row.name.0)),
-            Span::styled(format!("{mark} "), look.style(Role::CriticalBar)),
+            Span::styled(format!("{} ", row.sign.1), appearance.style(row.sign.0)),
+            Span::styled(format!("{} ", text::fit(&row.name.1, scale.names)), appearance.style(row.name.0)),
+            Span::styled(format!("{mark} "), appearance.style(Role::CriticalBar)),
         ];
         spans.extend(self.cells(row, scale));
         let time = text::cut(&row.time.1, TIME - 1);
-        spans.push(Span::styled(format!(" {time:>width$}", width = TIME - 1), look.style(row.time.0)));
+        spans.push(Span::styled(format!(" {time:>width$}", width = TIME - 1), appearance.style(row.time.0)));
         Line::from(spans)
     }
 
     /// The bar area of a row: bar, axis marks, note.
     fn cells(&self, row: &ChartRow, scale: &Scale) -> Vec<Span<'static>> {
-        let look = self.look;
+        let appearance = self.appearance;
         let mut cells: Vec<(Role, String)> = vec![(Role::Border, " ".to_owned()); scale.cells];
         for (cell, _) in &scale.marks {
-            cells[*cell] = (Role::Border, look.symbols.bar.to_owned());
+            cells[*cell] = (Role::Border, appearance.symbols.bar.to_owned());
         }
         let mut free = 0;
         if let Some((role, from, to)) = row.bar {
             let (first, eighths) = super::extent(from, to, scale.total, scale.cells);
             free = first;
-            for sign in super::bar(look, eighths) {
+            for sign in super::bar(appearance, eighths) {
                 if let Some(cell) = cells.get_mut(free) {
                     *cell = (role, sign.to_owned());
                     free += 1;
@@ -244,7 +244,7 @@ impl Chart<'_> {
         let mut spans: Vec<Span<'static>> = Vec::new();
         for chunk in cells.chunk_by(|a, b| a.0 == b.0) {
             let signs: String = chunk.iter().map(|(_, sign)| sign.as_str()).collect();
-            spans.push(Span::styled(signs, look.style(chunk[0].0)));
+            spans.push(Span::styled(signs, appearance.style(chunk[0].0)));
         }
         spans
     }
@@ -259,8 +259,8 @@ impl Chart<'_> {
         let time = if self.is_live { text::ticking } else { text::seconds };
         let words = format!(" critical path: {} of {}", time(sum), time(self.run.waterfall.length(self.now)));
         Some(Line::from(vec![
-            Span::styled(self.look.symbols.marked, self.look.style(Role::CriticalBar)),
-            Span::styled(text::cut(&words, self.width.saturating_sub(1)), self.look.style(Role::Quiet)),
+            Span::styled(self.appearance.symbols.marked, self.appearance.style(Role::CriticalBar)),
+            Span::styled(text::cut(&words, self.width.saturating_sub(1)), self.appearance.style(Role::Muted)),
         ]))
     }
 }

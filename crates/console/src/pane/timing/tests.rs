@@ -19,7 +19,7 @@ use crate::{symbols, view};
 
 const SIZES: [(u16, u16); 4] = [(60, 20), (80, 24), (120, 40), (200, 60)];
 
-fn look(model: &Model) -> Appearance {
+fn appearance(model: &Model) -> Appearance {
     Appearance::of(model)
 }
 
@@ -30,7 +30,7 @@ fn drawn(model: &Model) -> Buffer {
 }
 
 fn drawn_in(model: &Model, width: u16, height: u16) -> Buffer {
-    scenes::frame((width, height), |frame| TimingPane.draw(frame, frame.area(), model, look(model)))
+    scenes::frame((width, height), |frame| TimingPane.draw(frame, frame.area(), model, appearance(model)))
 }
 
 fn text_of(buffer: &Buffer) -> String {
@@ -54,7 +54,7 @@ fn style_of(buffer: &Buffer, words: &str) -> Style {
 /// The style of a cell with a role.
 fn styled(model: &Model, role: Role) -> Style {
     let mut cell = Cell::default();
-    cell.set_style(look(model).style(role));
+    cell.set_style(appearance(model).style(role));
     cell.style()
 }
 
@@ -246,7 +246,7 @@ fn bars_have_style_and_symbol() {
         };
         assert_eq!(bar("◐ Function image"), (styled(Role::CriticalBar), true), "{theme:?}");
         assert_eq!(bar("Upload the function"), (styled(Role::Bar), false), "{theme:?}");
-        assert_eq!(bar("PROVISIONING"), (styled(Role::Quiet), false), "{theme:?}");
+        assert_eq!(bar("PROVISIONING"), (styled(Role::Muted), false), "{theme:?}");
         assert_eq!(style_of(&buffer, "2 steps wait for Function image"), styled(Role::Busy), "{theme:?}");
         assert_eq!(style_of(&buffer, "↻ retried once"), styled(Role::Warn), "{theme:?}");
     }
@@ -334,7 +334,7 @@ proptest! {
         prop_assert!(eighths > 0);
         prop_assert!(first < cells && first * 8 + eighths <= cells * 8, "{first} and {eighths} eighths of {cells}");
         let model = scenes::fresh((80, 24));
-        prop_assert_eq!(bar(look(&model), eighths).len(), eighths.div_ceil(8));
+        prop_assert_eq!(bar(appearance(&model), eighths).len(), eighths.div_ceil(8));
     }
 
     #[test]
@@ -354,7 +354,7 @@ fn any_size_and_scroll_is_drawn() {
             let model = model.borrow();
             let inside = width.saturating_sub(2);
             let text = usize::from(inside.saturating_sub(2));
-            let TimingContent { lines, .. } = content(&model, look(&model), text);
+            let TimingContent { lines, .. } = content(&model, appearance(&model), text);
             prop_assert_eq!(lines.len(), TimingPane.rows(&model, inside));
             if inside >= 58 {
                 prop_assert!(lines.iter().all(|line| line.width() <= text));

@@ -116,7 +116,7 @@ fn only_available_keys_are_shown() {
 fn custom_keys_are_shown() {
     let mut model = scenes::empty((120, 40));
     model.keymap = KeyMap::with(&[
-        CustomKeys { action: "do-next".into(), keys: "f5".into() },
+        CustomKeys { action: "run-step".into(), keys: "f5".into() },
         CustomKeys { action: "show-timing".into(), keys: "T".into() },
     ])
     .expect("good keys");

@@ -30,13 +30,13 @@ struct Parts {
 }
 
 impl Parts {
-    fn of(dialog: &ConfirmDialog, screen: Rect, model: &Model, look: Appearance) -> Self {
+    fn of(dialog: &ConfirmDialog, screen: Rect, model: &Model, appearance: Appearance) -> Self {
         let columns = usize::from(inside(centred(screen, WIDTH, screen.height)).width);
         let consequence = wrapped(&dialog.consequence, columns);
         let above: Vec<_> =
-            consequence.iter().map(|line| StyledRow::new(look).text(line, Role::Strong).line(columns)).collect();
-        let list = list(dialog, look, columns);
-        let below = buttons(dialog, model, look, columns);
+            consequence.iter().map(|line| StyledRow::new(appearance).text(line, Role::Strong).line(columns)).collect();
+        let list = list(dialog, appearance, columns);
+        let below = buttons(dialog, model, appearance, columns);
         let list_and_room = if list.is_empty() { 0 } else { list.len() + 1 };
         let height = u16::try_from(above.len() + 1 + list_and_room + below.len()).unwrap_or(u16::MAX);
         let visible = usize::from(inside(centred(screen, WIDTH, height)).height);
@@ -51,8 +51,8 @@ pub(super) fn scroll_limit(dialog: &ConfirmDialog, model: &Model) -> u16 {
     u16::try_from(parts.list.len() - parts.visible_rows).unwrap_or(u16::MAX)
 }
 
-pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, dialog: &ConfirmDialog, model: &Model, look: Appearance) {
-    let Parts { above: mut lines, list, below, height, visible_rows } = Parts::of(dialog, screen, model, look);
+pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, dialog: &ConfirmDialog, model: &Model, appearance: Appearance) {
+    let Parts { above: mut lines, list, below, height, visible_rows } = Parts::of(dialog, screen, model, appearance);
     let is_real = model.risk() == RiskLevel::Cost && dialog.action == ConfirmAction::Start;
     let first = usize::from(dialog.scroll).min(list.len() - visible_rows);
     let spec = DialogSpec {
@@ -62,7 +62,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, dialog: &ConfirmDialog, 
         below: visible_range(first, visible_rows, list.len()),
         border: if is_real { Role::Bad } else { Role::Warn },
     };
-    let area = open(frame, screen, &spec, look);
+    let area = open(frame, screen, &spec, appearance);
     lines.push(Line::default());
     if visible_rows > 0 {
         lines.extend(list.into_iter().skip(first).take(visible_rows));
@@ -76,31 +76,32 @@ pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, dialog: &ConfirmDialog, 
     if let ConfirmInput::Word(input) = &dialog.input {
         let y = area.y.saturating_add(answer).saturating_add(1);
         let line = Rect { y, height: 1, ..area }.intersection(area);
-        let prompt = StyledRow::new(look).text("Type ", Role::Text).text("yes", Role::Key).text(": ", Role::Text);
-        typed(frame, line, prompt, input, look);
+        let prompt = StyledRow::new(appearance).text("Type ", Role::Text).text("yes", Role::Key).text(": ", Role::Text);
+        typed(frame, line, prompt, input, appearance);
     }
 }
 
 /// The affected resources, then those not touched.
-fn list(dialog: &ConfirmDialog, look: Appearance, columns: usize) -> Vec<Line<'static>> {
+fn list(dialog: &ConfirmDialog, appearance: Appearance, columns: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for (kind, name) in &dialog.resources {
-        let row = StyledRow::new(look).text(descriptor(*kind).title, Role::Text).to(TITLE).text(name, Role::Quiet);
+        let row =
+            StyledRow::new(appearance).text(descriptor(*kind).title, Role::Text).to(TITLE).text(name, Role::Muted);
         lines.push(row.line(columns));
     }
     for name in &dialog.foreign {
-        let row = StyledRow::new(look).text("not touched", Role::Warn).to(TITLE).text(name, Role::Quiet);
-        lines.push(row.text(" (no tag)", Role::Quiet).line(columns));
+        let row = StyledRow::new(appearance).text("not touched", Role::Warn).to(TITLE).text(name, Role::Muted);
+        lines.push(row.text(" (no tag)", Role::Muted).line(columns));
     }
     lines
 }
 
 /// The prompt and the buttons, with a line for input.
-fn buttons(dialog: &ConfirmDialog, model: &Model, look: Appearance, columns: usize) -> Vec<Line<'static>> {
+fn buttons(dialog: &ConfirmDialog, model: &Model, appearance: Appearance, columns: usize) -> Vec<Line<'static>> {
     let key = |context: Context, action: Action| {
         model.keymap.chord_of(&[context], action).map(|chord| chord.to_string()).unwrap_or_default()
     };
-    let prompt = StyledRow::new(look).text(&dialog.prompt, Role::Strong);
+    let prompt = StyledRow::new(appearance).text(&dialog.prompt, Role::Strong);
     match &dialog.input {
         ConfirmInput::Key => {
             let row = prompt.space(3).text(&key(Context::Confirm, Action::Accept), Role::Key).text(" yes", Role::Text);
@@ -108,7 +109,7 @@ fn buttons(dialog: &ConfirmDialog, model: &Model, look: Appearance, columns: usi
             vec![row.line(columns)]
         }
         ConfirmInput::Word(_) => {
-            let row = StyledRow::new(look)
+            let row = StyledRow::new(appearance)
                 .text(&key(Context::Typing, Action::Accept), Role::Key)
                 .text(" confirm", Role::Text);
             let row = row.space(3).text(&key(Context::Typing, Action::Back), Role::Key).text(" cancel", Role::Text);

@@ -20,10 +20,10 @@ const WIDTH: u16 = 96;
 /// The indentation of further lines.
 const INDENT: usize = 2;
 
-pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, scroll: u16, model: &Model, look: Appearance) {
+pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, scroll: u16, model: &Model, appearance: Appearance) {
     let area = text_area(screen);
     let visible = usize::from(area.height);
-    let lines = lines(model, look, usize::from(area.width));
+    let lines = lines(model, appearance, usize::from(area.width));
     let most = lines.len().saturating_sub(visible);
     let first = most - usize::from(scroll).min(most);
     let spec = DialogSpec {
@@ -33,7 +33,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, scroll: u16, model: &Mod
         below: visible_range(first, visible, lines.len()),
         border: Role::FocusedBorder,
     };
-    let area = open(frame, screen, &spec, look);
+    let area = open(frame, screen, &spec, appearance);
     fill(frame, area, lines.into_iter().skip(first).take(visible).collect());
 }
 
@@ -48,21 +48,21 @@ pub(super) fn scroll_limit(model: &Model) -> u16 {
     u16::try_from(lines.saturating_sub(usize::from(area.height))).unwrap_or(u16::MAX)
 }
 
-fn lines(model: &Model, look: Appearance, columns: usize) -> Vec<Line<'static>> {
+fn lines(model: &Model, appearance: Appearance, columns: usize) -> Vec<Line<'static>> {
     if model.messages.all().len() == 0 {
-        return vec![StyledRow::new(look).text("No messages.", Role::Quiet).line(columns)];
+        return vec![StyledRow::new(appearance).text("No messages.", Role::Muted).line(columns)];
     }
-    model.messages.all().flat_map(|entry| message(entry, look, columns)).collect()
+    model.messages.all().flat_map(|entry| message(entry, appearance, columns)).collect()
 }
 
-fn message(entry: &UserMessage, look: Appearance, columns: usize) -> Vec<Line<'static>> {
-    let sign = status_symbol::for_message(entry.severity, look);
+fn message(entry: &UserMessage, appearance: Appearance, columns: usize) -> Vec<Line<'static>> {
+    let sign = status_symbol::for_message(entry.severity, appearance);
     let available = columns.saturating_sub(BEFORE);
     let mut lines = Vec::new();
     for (at, part) in wrapped(&entry.text, available).iter().enumerate() {
-        let row = StyledRow::new(look);
+        let row = StyledRow::new(appearance);
         let row = match at {
-            0 => row.text(&entry.at.format("%H:%M:%S").to_string(), Role::Quiet).space(1).text(sign.symbol, sign.role),
+            0 => row.text(&entry.at.format("%H:%M:%S").to_string(), Role::Muted).space(1).text(sign.symbol, sign.role),
             _ => row,
         };
         lines.push(row.to(BEFORE).text(part, sign.role).line(columns));
@@ -70,7 +70,7 @@ fn message(entry: &UserMessage, look: Appearance, columns: usize) -> Vec<Line<'s
     // Masked together: a private key spans lines.
     let more = clean_lines(entry.more.iter().flat_map(|more| more.lines()));
     for part in more.iter().flat_map(|more| wrapped(more, available.saturating_sub(INDENT))) {
-        lines.push(StyledRow::new(look).to(BEFORE + INDENT).text(&part, Role::Quiet).line(columns));
+        lines.push(StyledRow::new(appearance).to(BEFORE + INDENT).text(&part, Role::Muted).line(columns));
     }
     lines
 }

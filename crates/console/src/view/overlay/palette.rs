@@ -26,7 +26,7 @@ pub(super) fn draw(
     input: &Input,
     selected: usize,
     model: &Model,
-    look: Appearance,
+    appearance: Appearance,
 ) {
     let found = palette_actions(model, input.value());
     let selected = selected.min(found.len().saturating_sub(1));
@@ -40,27 +40,27 @@ pub(super) fn draw(
         below: visible_range(first, visible, found.len()),
         border: Role::FocusedBorder,
     };
-    let area = open(frame, screen, &spec, look);
+    let area = open(frame, screen, &spec, appearance);
     let columns = usize::from(area.width);
-    typed(frame, area, StyledRow::new(look).text(": ", Role::Key), input, look);
+    typed(frame, area, StyledRow::new(appearance).text(": ", Role::Key), input, appearance);
 
     let list = Rect { y: area.y.saturating_add(ABOVE), height: area.height.saturating_sub(ABOVE), ..area };
     if found.is_empty() {
-        let words = StyledRow::new(look).text("No matching command.", Role::Quiet);
+        let words = StyledRow::new(appearance).text("No matching command.", Role::Muted);
         return fill(frame, list, vec![words.line(columns)]);
     }
     let mut lines = Vec::new();
     for (at, action) in found.iter().enumerate().skip(first).take(visible) {
-        let cursor = if at == selected { look.symbols.cursor } else { " " };
+        let cursor = if at == selected { appearance.symbols.cursor } else { " " };
         let key = hints::key_of(model, *action).unwrap_or_default();
-        let mut left = StyledRow::new(look).text(cursor, Role::FocusedBorder).text(action.title(), Role::Text);
+        let mut left = StyledRow::new(appearance).text(cursor, Role::FocusedBorder).text(action.title(), Role::Text);
         if area.width >= SIZE.0 {
-            left = left.to(TITLE).text(action.name(), Role::Quiet);
+            left = left.to(TITLE).text(action.name(), Role::Muted);
         }
-        lines.push(StyledRow::spread(left, StyledRow::new(look).text(&key, Role::Key).space(1), columns));
+        lines.push(StyledRow::spread(left, StyledRow::new(appearance).text(&key, Role::Key).space(1), columns));
     }
     fill(frame, list, lines);
     let y = list.y.saturating_add(u16::try_from(selected - first).unwrap_or(u16::MAX));
     let line = Rect { y, height: 1, ..list }.intersection(list).intersection(frame.area());
-    frame.buffer_mut().set_style(line, look.style(Role::Selected));
+    frame.buffer_mut().set_style(line, appearance.style(Role::Selected));
 }

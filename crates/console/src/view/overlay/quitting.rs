@@ -27,32 +27,32 @@ const OPTIONS: [(Action, &str, &str); 4] = [
     (Action::Back, "stay", "Keep the console open."),
 ];
 
-pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, model: &Model, look: Appearance) {
+pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, model: &Model, appearance: Appearance) {
     let columns = usize::from(inside(centred(screen, WIDTH, screen.height)).width);
-    let lines = lines(model, look, columns);
+    let lines = lines(model, appearance, columns);
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
     let spec = DialogSpec { title: "Quit", width: WIDTH, height, below: None, border: Role::Warn };
-    let area = open(frame, screen, &spec, look);
+    let area = open(frame, screen, &spec, appearance);
     fill(frame, area, lines);
 }
 
-fn lines(model: &Model, look: Appearance, columns: usize) -> Vec<Line<'static>> {
+fn lines(model: &Model, appearance: Appearance, columns: usize) -> Vec<Line<'static>> {
     let what = match model.activity.active_run().map(|active| active.action) {
         Some(RunAction::Deploy) | None => "A deployment is running.",
         Some(RunAction::Destroy) => "A teardown is running.",
         Some(RunAction::TestUpload) => "A test upload is running.",
     };
-    let mut lines = vec![StyledRow::new(look).text(what, Role::Strong).line(columns)];
+    let mut lines = vec![StyledRow::new(appearance).text(what, Role::Strong).line(columns)];
     let running = model.run.iter().filter(|_| model.is_live()).flat_map(|run| &run.steps);
     let running: Vec<_> = running.filter(|step| step.is_running()).collect();
     for step in running.iter().take(NAMED) {
-        let sign = status_symbol::for_step(&step.state, model, look);
-        let row = StyledRow::new(look).space(2).text(sign.symbol, sign.role).space(1);
+        let sign = status_symbol::for_step(&step.state, model, appearance);
+        let row = StyledRow::new(appearance).space(2).text(sign.symbol, sign.role).space(1);
         lines.push(row.text(&step.step.title, Role::Text).line(columns));
     }
     if running.len() > NAMED {
         let words = format!("and {}", text::count(running.len() - NAMED, "other step"));
-        lines.push(StyledRow::new(look).space(4).text(&words, Role::Quiet).line(columns));
+        lines.push(StyledRow::new(appearance).space(4).text(&words, Role::Muted).line(columns));
     }
     lines.push(Line::default());
     let key =
@@ -61,7 +61,7 @@ fn lines(model: &Model, look: Appearance, columns: usize) -> Vec<Line<'static>> 
     let at = widest + 2 + "cancel".len() + 2;
     for (action, word, means) in OPTIONS {
         for (number, part) in wrapped(means, columns.saturating_sub(at)).iter().enumerate() {
-            let row = StyledRow::new(look);
+            let row = StyledRow::new(appearance);
             let row = match number {
                 0 => row.text(&key(action), Role::Key).to(widest + 2).text(word, Role::Strong),
                 _ => row,

@@ -71,11 +71,11 @@ fn wide_character_beneath_does_not_shift_border() {
     let area = centred(model.layout().screen, 64, 18);
     let mut terminal = ratatui::Terminal::new(ratatui::backend::TestBackend::new(120, 40)).expect("a test screen");
     model.overlay = Some(Overlay::Palette { input: tui_input::Input::default(), selected: 0 });
-    let look = Appearance::of(&model);
+    let appearance = Appearance::of(&model);
     terminal
         .draw(|frame| {
             frame.buffer_mut()[(area.x - 1, area.y + 1)].set_symbol("日");
-            draw(frame, frame.area(), &model, look);
+            draw(frame, frame.area(), &model, appearance);
         })
         .expect("it does not fail");
     assert_eq!(terminal.backend().buffer()[(area.x - 1, area.y + 1)].symbol(), " ");

@@ -91,7 +91,7 @@ impl CloudFormation {
             return Ok(configured);
         }
         let after = resolved.map_err(|error| HandlerError::Failed(error.to_string()))?;
-        let made = match &existing {
+        let created = match &existing {
             Some(before) if !replaces => self.adapt(target, &stack, kind, before, &after, &tags).await?,
             _ => self.create_one(target, &stack, name, kind, existing.as_ref(), &after, &tags).await?,
         };
@@ -100,7 +100,7 @@ impl CloudFormation {
                 stack.replaced.push(before);
             }
             let Some(resource) = stack.resource(name) else { return };
-            resource.take(made);
+            resource.take(created);
             resource.properties = after;
             resource.tags = tags;
             let mut event = resource.clone();
@@ -137,7 +137,7 @@ impl CloudFormation {
             former_tags: &before.tags,
             ..self.handler_context(stack, &before.logical_id, "", tags, &target.stop)
         };
-        kind.provider.update(&context, &before.made(), &from, after).await
+        kind.provider.update(&context, &before.created(), &from, after).await
     }
 
     #[allow(clippy::too_many_arguments)] // all of them make up the one call
@@ -166,15 +166,15 @@ impl CloudFormation {
                 PendingChange { creates: true, physical_id, chance: chance.clone(), properties: properties.clone() };
             self.save_pending(&target.id, name, pending);
         }
-        let made = kind.provider.create(&context, properties).await;
-        if made.as_ref().is_err_and(HandlerError::is_conflict) {
+        let created = kind.provider.create(&context, properties).await;
+        if created.as_ref().is_err_and(HandlerError::is_conflict) {
             self.change(&target.id, |stack| {
                 if let Some(resource) = stack.resource(name) {
                     resource.pending = None;
                 }
             });
         }
-        made
+        created
     }
 
     fn save_pending(&self, id: &str, name: &str, pending: PendingChange) {
@@ -215,8 +215,8 @@ impl CloudFormation {
         if !kind.provider.exists(&context, &started.physical_id, &started.properties).await {
             return Ok(());
         }
-        let made = Created { physical_id: started.physical_id.clone(), ..Created::default() };
-        kind.provider.delete(&context, &made, &started.properties).await
+        let created = Created { physical_id: started.physical_id.clone(), ..Created::default() };
+        kind.provider.delete(&context, &created, &started.properties).await
     }
 
     async fn stabilise(&self, target: &Target, name: &str) -> Result<(), HandlerError> {
@@ -225,10 +225,10 @@ impl CloudFormation {
         let resource = resource.ok_or_else(|| HandlerError::Failed(format!("There is no resource {name}")))?;
         let kind = known(&resource.type_name)?;
         let context = self.handler_context(&stack, name, "", &resource.tags, &target.stop);
-        let made = resource.made();
+        let created = resource.created();
         tokio::select! {
             biased;
-            stable = kind.provider.stabilise(&context, &made) => stable?,
+            stable = kind.provider.stabilise(&context, &created) => stable?,
             () = target.stop.cancel.cancelled() => return Err(HandlerError::Stopped),
         }
         self.change(&target.id, |stack| {
@@ -238,7 +238,7 @@ impl CloudFormation {
     }
 
     fn own(&self, id: &str) -> Result<Stack, HandlerError> {
-        self.copy(id).ok_or_else(|| HandlerError::Failed("The stack is gone".to_owned()))
+        self.copy(id).ok_or_else(|| HandlerError::Failed("The stack no longer exists".to_owned()))
     }
 
     pub(super) fn handler_context<'a>(

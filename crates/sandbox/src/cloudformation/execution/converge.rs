@@ -139,7 +139,7 @@ impl CloudFormation {
         let work = AssertUnwindSafe(work(self.clone(), target.clone(), name.to_owned())).catch_unwind();
         let (this, target, name) = (self.clone(), target.clone(), name.to_owned());
         let failure =
-            |_: Box<dyn Any + Send>| HandlerError::Failed("The sandbox has a bug: this made it panic.".to_owned());
+            |_: Box<dyn Any + Send>| HandlerError::Failed("The sandbox has a bug: this created it panic.".to_owned());
         async move { work.await.unwrap_or_else(|panic| this.fail(&target, &name, failure(panic))) }.boxed()
     }
 

@@ -97,14 +97,14 @@ impl CloudFormation {
             resource: resource.clone(),
             replaced: true,
         });
-        let gone = now.resources.iter().filter(|resource| !wanted.contains(resource.logical_id.as_str()));
-        let gone = gone.map(|resource| DeletionPlan {
+        let removed = now.resources.iter().filter(|resource| !wanted.contains(resource.logical_id.as_str()));
+        let removed = removed.map(|resource| DeletionPlan {
             // In a rollback the update has created it.
             retained: retained(resource.deletion, way == Direction::Rollback),
             resource: resource.clone(),
             replaced: false,
         });
-        let Some(failed) = self.delete_all(&stack.id, replaced.chain(gone).collect(), true, halt).await else {
+        let Some(failed) = self.delete_all(&stack.id, replaced.chain(removed).collect(), true, halt).await else {
             return;
         };
         self.conclude(stack, |stack| {
@@ -192,11 +192,11 @@ impl CloudFormation {
             return Ok(());
         }
         let context = self.handler_context(&stack, name, "", &resource.tags, stop);
-        let deleted = kind.provider.delete(&context, &resource.made(), &resource.properties).await;
+        let deleted = kind.provider.delete(&context, &resource.created(), &resource.properties).await;
         match (&deleted, resource.pending.as_ref().filter(|pending| !pending.creates)) {
             // It may have parts of an unfinished change.
             (Err(HandlerError::Failed(_)), Some(started)) => {
-                kind.provider.delete(&context, &resource.made(), &started.properties).await
+                kind.provider.delete(&context, &resource.created(), &started.properties).await
             }
             _ => deleted,
         }

@@ -1,4 +1,4 @@
-//! Calls to the sandbox's services with the permissions of the stack's caller. All calls of CloudFormation are made here.
+//! Calls to the sandbox's services with the permissions of the stack's caller. All calls of CloudFormation are here.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -229,12 +229,12 @@ impl HandlerContext<'_> {
     ) -> Result<Value, Failure> {
         let latencies = self.services.latencies();
         // Without a propagation delay a retry is useless.
-        let patience = if latencies.of(LatencySpan::RolePropagation).is_zero() {
+        let timeout = if latencies.of(LatencySpan::RolePropagation).is_zero() {
             Duration::ZERO
         } else {
             latencies.scaled(Duration::from_secs(60))
         };
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + timeout;
         loop {
             match self.call(service, operation, input.clone()).await {
                 Err(failure) if failure.is_about_a_new_role() && Instant::now() < deadline => {

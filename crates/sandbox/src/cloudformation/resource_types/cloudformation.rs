@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::shape::{self, made, text};
+use super::shape::{self, created, text};
 use super::{Created, HandlerContext, HandlerError, Provider};
 use crate::latency::LatencySpan;
 
@@ -37,7 +37,7 @@ impl Provider for Macro {
 
     async fn create(&self, context: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
         let name = register(context, properties, true).await?;
-        Ok(made(name.clone(), [("Id", name.into())]))
+        Ok(created(name.clone(), [("Id", name.into())]))
     }
 
     async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
@@ -48,16 +48,16 @@ impl Provider for Macro {
     async fn update(
         &self,
         context: &HandlerContext<'_>,
-        made: &Created,
+        created: &Created,
         _: &Value,
         after: &Value,
     ) -> Result<Created, HandlerError> {
         register(context, after, false).await?;
-        Ok(made.clone())
+        Ok(created.clone())
     }
 
-    async fn delete(&self, context: &HandlerContext<'_>, made: &Created, _: &Value) -> Result<(), HandlerError> {
-        let input = json!({ "Name": made.physical_id });
+    async fn delete(&self, context: &HandlerContext<'_>, created: &Created, _: &Value) -> Result<(), HandlerError> {
+        let input = json!({ "Name": created.physical_id });
         Ok(shape::unless_missing(context.call("cloudformation", "DeregisterMacro", input).await)?)
     }
 }

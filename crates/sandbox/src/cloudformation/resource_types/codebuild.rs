@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::call::Failure;
-use super::shape::{self, made, text};
+use super::shape::{self, created, text};
 use super::{Created, HandlerContext, HandlerError, Provider};
 use crate::latency::LatencySpan;
 
@@ -51,9 +51,9 @@ const TRUTHS: [&str; 7] = [
 pub(super) struct Project;
 
 /// Converts numbers and booleans, which parameters pass as strings.
-fn settle(value: &mut Value) {
+fn convert_types(value: &mut Value) {
     match value {
-        Value::Array(items) => items.iter_mut().for_each(settle),
+        Value::Array(items) => items.iter_mut().for_each(convert_types),
         Value::Object(members) => {
             for (name, value) in members {
                 if NUMBERS.contains(&name.as_str()) {
@@ -63,7 +63,7 @@ fn settle(value: &mut Value) {
                 } else if name == "value" {
                     *value = text(value).map_or(Value::Null, Value::String);
                 } else {
-                    settle(value);
+                    convert_types(value);
                 }
             }
         }
@@ -82,16 +82,14 @@ fn input(context: &HandlerContext<'_>, name: &str, properties: &Value) -> Value 
         }
     }
     // The only member with another name in CodeBuild.
-    for source in std::iter::once("source") {
-        if let Some(spec) = input[source].as_object_mut().and_then(|source| source.remove("buildSpec")) {
-            input[source]["buildspec"] = spec;
-        }
+    if let Some(spec) = input["source"].as_object_mut().and_then(|source| source.remove("buildSpec")) {
+        input["source"]["buildspec"] = spec;
     }
     // A role may be a name instead of an ARN.
     if let Some(role) = input["serviceRole"].as_str().filter(|role| !role.starts_with("arn:")) {
         input["serviceRole"] = format!("arn:aws:iam::{}:role/{role}", context.services.account()).into();
     }
-    settle(&mut input);
+    convert_types(&mut input);
     input["name"] = name.into();
     input["tags"] = shape::pairs(&shape::tags(context, &properties["Tags"]), "key", "value");
     input
@@ -118,7 +116,7 @@ impl Provider for Project {
         let input = input(context, &name, properties);
         let answer: Result<Value, Failure> = context.call_with_role("codebuild", "CreateProject", input).await;
         let arn = answer?["project"]["arn"].clone();
-        Ok(made(name.clone(), [("Arn", arn), ("Id", name.into())]))
+        Ok(created(name.clone(), [("Arn", arn), ("Id", name.into())]))
     }
 
     async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
@@ -129,23 +127,23 @@ impl Provider for Project {
     async fn update(
         &self,
         context: &HandlerContext<'_>,
-        made: &Created,
+        created: &Created,
         _: &Value,
         after: &Value,
     ) -> Result<Created, HandlerError> {
         shape::reject_unsupported("AWS::CodeBuild::Project", after, &UNSUPPORTED)?;
-        let mut input = input(context, &made.physical_id, after);
+        let mut input = input(context, &created.physical_id, after);
         for (member, value) in DEFAULTS {
             if input[member].is_null() {
                 input[member] = serde_json::from_str(value).unwrap_or_default();
             }
         }
         context.call_with_role("codebuild", "UpdateProject", input).await?;
-        Ok(made.clone())
+        Ok(created.clone())
     }
 
-    async fn delete(&self, context: &HandlerContext<'_>, made: &Created, _: &Value) -> Result<(), HandlerError> {
-        let input = json!({ "name": made.physical_id });
+    async fn delete(&self, context: &HandlerContext<'_>, created: &Created, _: &Value) -> Result<(), HandlerError> {
+        let input = json!({ "name": created.physical_id });
         Ok(shape::unless_missing(context.call("codebuild", "DeleteProject", input).await)?)
     }
 }

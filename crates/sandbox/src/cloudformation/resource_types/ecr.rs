@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::call::Failure;
-use super::shape::{self, document, made, text};
+use super::shape::{self, created, document, text};
 use super::{Created, HandlerContext, HandlerError, Provider};
 use crate::latency::LatencySpan;
 
@@ -13,7 +13,7 @@ const UNSUPPORTED: [&str; 1] = ["ImageTagMutabilityExclusionFilters"];
 /// `AWS::ECR::Repository`.
 pub(super) struct Repository;
 
-/// The settings made after the creation.
+/// The settings applied after the creation.
 async fn configure(context: &HandlerContext<'_>, name: &str, before: &Value, after: &Value) -> Result<(), Failure> {
     for (property, member, put, delete) in [
         ("RepositoryPolicyText", "policyText", "SetRepositoryPolicy", "DeleteRepositoryPolicy"),
@@ -67,7 +67,7 @@ impl Provider for Repository {
             return Err(failure.into());
         }
         let repository = &answer["repository"];
-        Ok(made(
+        Ok(created(
             name,
             [("Arn", repository["repositoryArn"].clone()), ("RepositoryUri", repository["repositoryUri"].clone())],
         ))
@@ -81,12 +81,12 @@ impl Provider for Repository {
     async fn update(
         &self,
         context: &HandlerContext<'_>,
-        made: &Created,
+        created: &Created,
         before: &Value,
         after: &Value,
     ) -> Result<Created, HandlerError> {
         shape::reject_unsupported("AWS::ECR::Repository", after, &UNSUPPORTED)?;
-        let name = &made.physical_id;
+        let name = &created.physical_id;
         configure(context, name, before, after).await?;
         if before["ImageTagMutability"] != after["ImageTagMutability"] {
             let value = text(&after["ImageTagMutability"]).unwrap_or_else(|| "MUTABLE".to_owned());
@@ -98,24 +98,24 @@ impl Provider for Repository {
         if before["ImageScanningConfiguration"] != after["ImageScanningConfiguration"] {
             context.call("ecr", "PutImageScanningConfiguration", input).await?;
         }
-        let arn = &made.attributes["Arn"];
-        let gone = shape::gone(context, &before["Tags"], &after["Tags"]);
-        if !gone.is_empty() {
-            context.call("ecr", "UntagResource", json!({ "resourceArn": arn, "tagKeys": gone })).await?;
+        let arn = &created.attributes["Arn"];
+        let removed = shape::removed_tag_keys(context, &before["Tags"], &after["Tags"]);
+        if !removed.is_empty() {
+            context.call("ecr", "UntagResource", json!({ "resourceArn": arn, "tagKeys": removed })).await?;
         }
         let tags = shape::pairs(&shape::tags(context, &after["Tags"]), "Key", "Value");
         context.call("ecr", "TagResource", json!({ "resourceArn": arn, "tags": tags })).await?;
-        Ok(made.clone())
+        Ok(created.clone())
     }
 
     async fn delete(
         &self,
         context: &HandlerContext<'_>,
-        made: &Created,
+        created: &Created,
         properties: &Value,
     ) -> Result<(), HandlerError> {
         let force = shape::truth(&properties["EmptyOnDelete"]) == true;
-        let input = json!({ "repositoryName": made.physical_id, "force": force });
+        let input = json!({ "repositoryName": created.physical_id, "force": force });
         Ok(shape::unless_missing(context.call("ecr", "DeleteRepository", input).await)?)
     }
 }

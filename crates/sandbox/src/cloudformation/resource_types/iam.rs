@@ -7,7 +7,7 @@ use awsim_iam::IAM_REGION;
 use serde_json::{Value, json};
 
 use super::call::Failure;
-use super::shape::{self, document, made, text, texts};
+use super::shape::{self, created, document, text, texts};
 use super::{Created, HandlerContext, HandlerError, Provider};
 use crate::latency::LatencySpan;
 
@@ -21,7 +21,7 @@ pub(super) struct ManagedPolicy;
 pub(super) struct Policy;
 
 /// Calls IAM and ignores the response.
-async fn emit_resource_event(context: &HandlerContext<'_>, operation: &str, input: Value) -> Result<(), Failure> {
+async fn call_iam(context: &HandlerContext<'_>, operation: &str, input: Value) -> Result<(), Failure> {
     context.call("iam", operation, input).await.map(|_| ())
 }
 
@@ -37,7 +37,12 @@ fn split_tags(tags: BTreeMap<String, String>) -> (BTreeMap<String, String>, BTre
 }
 
 /// Updates a role's policies and tags: removes old ones, adds new or changed ones.
-async fn furnish(context: &HandlerContext<'_>, name: &str, before: &Value, after: &Value) -> Result<(), Failure> {
+async fn update_attachments(
+    context: &HandlerContext<'_>,
+    name: &str,
+    before: &Value,
+    after: &Value,
+) -> Result<(), Failure> {
     let inline = |properties: &Value| -> Vec<(String, String)> {
         let policies = properties["Policies"].as_array().into_iter().flatten();
         policies
@@ -51,14 +56,14 @@ async fn furnish(context: &HandlerContext<'_>, name: &str, before: &Value, after
     }
     for (policy, document) in new.iter().filter(|policy| !old.contains(policy)) {
         let input = json!({ "RoleName": name, "PolicyName": policy, "PolicyDocument": document });
-        emit_resource_event(context, "PutRolePolicy", input).await?;
+        call_iam(context, "PutRolePolicy", input).await?;
     }
     for arn in without(&before["ManagedPolicyArns"], &after["ManagedPolicyArns"]) {
         let input = json!({ "RoleName": name, "PolicyArn": arn });
         shape::unless_missing(context.call("iam", "DetachRolePolicy", input).await)?;
     }
     for arn in without(&after["ManagedPolicyArns"], &before["ManagedPolicyArns"]) {
-        emit_resource_event(context, "AttachRolePolicy", json!({ "RoleName": name, "PolicyArn": arn })).await?;
+        call_iam(context, "AttachRolePolicy", json!({ "RoleName": name, "PolicyArn": arn })).await?;
     }
     Ok(())
 }
@@ -99,13 +104,13 @@ impl Provider for Role {
             // IAM's operation rejects system tags.
             role.tags.extend(system);
         }
-        let made = made(name.clone(), [("Arn", role["Arn"].clone()), ("RoleId", role["RoleId"].clone())]);
-        if let Err(failure) = furnish(context, &name, &Value::Null, properties).await {
+        let created = created(name.clone(), [("Arn", role["Arn"].clone()), ("RoleId", role["RoleId"].clone())]);
+        if let Err(failure) = update_attachments(context, &name, &Value::Null, properties).await {
             // A failure here is repaired by the stack's rollback.
-            let _ = self.delete(context, &made, properties).await;
+            let _ = self.delete(context, &created, properties).await;
             return Err(failure.into());
         }
-        Ok(made)
+        Ok(created)
     }
 
     async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
@@ -116,16 +121,16 @@ impl Provider for Role {
     async fn update(
         &self,
         context: &HandlerContext<'_>,
-        made: &Created,
+        created: &Created,
         before: &Value,
         after: &Value,
     ) -> Result<Created, HandlerError> {
-        let name = &made.physical_id;
+        let name = &created.physical_id;
         let changed = |property: &str| before[property] != after[property];
         if changed("AssumeRolePolicyDocument") {
             let policy = document(&after["AssumeRolePolicyDocument"]);
             let input = json!({ "RoleName": name, "PolicyDocument": policy });
-            emit_resource_event(context, "UpdateAssumeRolePolicy", input).await?;
+            call_iam(context, "UpdateAssumeRolePolicy", input).await?;
         }
         if changed("Description") || changed("MaxSessionDuration") {
             let hours = match &after["MaxSessionDuration"] {
@@ -134,41 +139,41 @@ impl Provider for Role {
             };
             let description = text(&after["Description"]).unwrap_or_default();
             let input = json!({ "RoleName": name, "Description": description, "MaxSessionDuration": hours });
-            emit_resource_event(context, "UpdateRole", input).await?;
+            call_iam(context, "UpdateRole", input).await?;
         }
         if changed("PermissionsBoundary") {
             match text(&after["PermissionsBoundary"]) {
                 Some(arn) => {
                     let input = json!({ "RoleName": name, "PermissionsBoundary": arn });
-                    emit_resource_event(context, "PutRolePermissionsBoundary", input).await?;
+                    call_iam(context, "PutRolePermissionsBoundary", input).await?;
                 }
                 None => {
-                    emit_resource_event(context, "DeleteRolePermissionsBoundary", json!({ "RoleName": name })).await?;
+                    call_iam(context, "DeleteRolePermissionsBoundary", json!({ "RoleName": name })).await?;
                 }
             }
         }
-        furnish(context, name, before, after).await?;
-        let gone = shape::gone(context, &before["Tags"], &after["Tags"]);
-        if !gone.is_empty() {
-            emit_resource_event(context, "UntagRole", json!({ "RoleName": name, "TagKeys": gone })).await?;
+        update_attachments(context, name, before, after).await?;
+        let removed = shape::removed_tag_keys(context, &before["Tags"], &after["Tags"]);
+        if !removed.is_empty() {
+            call_iam(context, "UntagRole", json!({ "RoleName": name, "TagKeys": removed })).await?;
         }
         let (_, tags) = split_tags(shape::tags(context, &after["Tags"]));
         if !tags.is_empty() {
             let input = json!({ "RoleName": name, "Tags": shape::pairs(&tags, "Key", "Value") });
-            emit_resource_event(context, "TagRole", input).await?;
+            call_iam(context, "TagRole", input).await?;
         }
-        Ok(made.clone())
+        Ok(created.clone())
     }
 
     async fn delete(
         &self,
         context: &HandlerContext<'_>,
-        made: &Created,
+        created: &Created,
         properties: &Value,
     ) -> Result<(), HandlerError> {
-        let name = &made.physical_id;
+        let name = &created.physical_id;
         // As on AWS, policies attached by others prevent the deletion: only the template's are detached.
-        match furnish(context, name, properties, &json!({})).await {
+        match update_attachments(context, name, properties, &json!({})).await {
             Err(failure) if !failure.is_missing() => return Err(failure.into()),
             _ => {}
         }
@@ -189,7 +194,7 @@ async fn attach(context: &HandlerContext<'_>, arn: &str, before: &Value, after: 
         }
         for holder in without(&after[property], &before[property]) {
             let input = json!({ parameter: holder, "PolicyArn": arn });
-            emit_resource_event(context, &format!("Attach{word}Policy"), input).await?;
+            call_iam(context, &format!("Attach{word}Policy"), input).await?;
         }
     }
     Ok(())
@@ -218,7 +223,7 @@ impl Provider for ManagedPolicy {
         let answer = context.call("iam", "CreatePolicy", input).await?;
         let policy = &answer["Policy"];
         let arn = text(&policy["Arn"]).unwrap_or_default();
-        let mut made = made(arn.clone(), [("PolicyArn", policy["Arn"].clone())]);
+        let mut created = created(arn.clone(), [("PolicyArn", policy["Arn"].clone())]);
         for member in [
             "AttachmentCount",
             "CreateDate",
@@ -229,15 +234,15 @@ impl Provider for ManagedPolicy {
             "UpdateDate",
         ] {
             if !policy[member].is_null() {
-                made.attributes.insert(member.to_owned(), policy[member].clone());
+                created.attributes.insert(member.to_owned(), policy[member].clone());
             }
         }
         if let Err(failure) = attach(context, &arn, &json!({}), properties).await {
             // A failure here is repaired by the stack's rollback.
-            let _ = self.delete(context, &made, properties).await;
+            let _ = self.delete(context, &created, properties).await;
             return Err(failure.into());
         }
-        Ok(made)
+        Ok(created)
     }
 
     async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
@@ -248,29 +253,29 @@ impl Provider for ManagedPolicy {
     async fn update(
         &self,
         context: &HandlerContext<'_>,
-        made: &Created,
+        created: &Created,
         before: &Value,
         after: &Value,
     ) -> Result<Created, HandlerError> {
-        let arn = &made.physical_id;
+        let arn = &created.physical_id;
         if before["PolicyDocument"] != after["PolicyDocument"] {
             // IAM keeps five versions: delete those that are not the default.
             delete_versions(context, arn).await?;
             let policy = document(&after["PolicyDocument"]);
             let input = json!({ "PolicyArn": arn, "PolicyDocument": policy, "SetAsDefault": true });
-            emit_resource_event(context, "CreatePolicyVersion", input).await?;
+            call_iam(context, "CreatePolicyVersion", input).await?;
         }
         attach(context, arn, before, after).await?;
-        Ok(made.clone())
+        Ok(created.clone())
     }
 
     async fn delete(
         &self,
         context: &HandlerContext<'_>,
-        made: &Created,
+        created: &Created,
         properties: &Value,
     ) -> Result<(), HandlerError> {
-        let arn = &made.physical_id;
+        let arn = &created.physical_id;
         attach(context, arn, properties, &json!({})).await?;
         match delete_versions(context, arn).await {
             Err(failure) if failure.is_missing() => return Ok(()),
@@ -288,7 +293,7 @@ async fn delete_versions(context: &HandlerContext<'_>, arn: &str) -> Result<(), 
     for version in versions {
         if shape::truth(&version["IsDefaultVersion"]) != true {
             let input = json!({ "PolicyArn": arn, "VersionId": version["VersionId"] });
-            emit_resource_event(context, "DeletePolicyVersion", input).await?;
+            call_iam(context, "DeletePolicyVersion", input).await?;
         }
     }
     Ok(())
@@ -298,15 +303,15 @@ async fn delete_versions(context: &HandlerContext<'_>, arn: &str) -> Result<(), 
 async fn inline(context: &HandlerContext<'_>, before: &Value, after: &Value) -> Result<(), Failure> {
     let (old, new) = (text(&before["PolicyName"]), text(&after["PolicyName"]));
     for (property, word, parameter) in HOLDERS {
-        let gone = if old == new { without(&before[property], &after[property]) } else { texts(&before[property]) };
-        for holder in gone {
+        let removed = if old == new { without(&before[property], &after[property]) } else { texts(&before[property]) };
+        for holder in removed {
             let input = json!({ parameter: holder, "PolicyName": old });
             shape::unless_missing(context.call("iam", &format!("Delete{word}Policy"), input).await)?;
         }
         for holder in texts(&after[property]) {
             let input =
                 json!({ parameter: holder, "PolicyName": new, "PolicyDocument": document(&after["PolicyDocument"]) });
-            emit_resource_event(context, &format!("Put{word}Policy"), input).await?;
+            call_iam(context, &format!("Put{word}Policy"), input).await?;
         }
     }
     Ok(())
@@ -346,7 +351,7 @@ impl Provider for Policy {
             return Err(failure.into());
         }
         let id = self.physical_id(context, properties);
-        Ok(made(id.clone(), [("Id", id.into())]))
+        Ok(created(id.clone(), [("Id", id.into())]))
     }
 
     async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
@@ -357,7 +362,7 @@ impl Provider for Policy {
     async fn update(
         &self,
         context: &HandlerContext<'_>,
-        made: &Created,
+        created: &Created,
         before: &Value,
         after: &Value,
     ) -> Result<Created, HandlerError> {
@@ -365,7 +370,7 @@ impl Provider for Policy {
             return Err(without_principals());
         }
         inline(context, before, after).await?;
-        Ok(made.clone())
+        Ok(created.clone())
     }
 
     async fn delete(&self, context: &HandlerContext<'_>, _: &Created, properties: &Value) -> Result<(), HandlerError> {

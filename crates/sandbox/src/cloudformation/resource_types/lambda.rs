@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::call::Failure;
-use super::shape::{self, made, text};
+use super::shape::{self, created, text};
 use super::{Created, HandlerContext, HandlerError, Provider};
 use crate::latency::{self, LatencySpan};
 
@@ -31,7 +31,7 @@ const UNSUPPORTED: [&str; 14] = [
 ];
 
 /// The timeout for a function to become active.
-const PATIENCE: Duration = Duration::from_secs(300);
+const ACTIVE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// `AWS::Lambda::Function`.
 pub(super) struct Function;
@@ -86,9 +86,9 @@ fn zip(name: &str, text: &str) -> std::io::Result<Vec<u8>> {
 }
 
 /// Waits until the function is active and not being updated.
-async fn settle(context: &HandlerContext<'_>, name: &str) -> Result<(), HandlerError> {
+async fn wait_until_active(context: &HandlerContext<'_>, name: &str) -> Result<(), HandlerError> {
     let latencies = context.services.latencies();
-    let deadline = std::time::Instant::now() + PATIENCE;
+    let deadline = std::time::Instant::now() + ACTIVE_TIMEOUT;
     let mut pause = Duration::from_millis(5);
     loop {
         let state = context.services.call(
@@ -165,29 +165,29 @@ impl Provider for Function {
         }
         input["Tags"] = json!(shape::tags(context, &properties["Tags"]));
         let answer = context.call_with_role("lambda", "CreateFunction", input).await?;
-        let made = made(name.clone(), [("Arn", answer["FunctionArn"].clone())]);
+        let created = created(name.clone(), [("Arn", answer["FunctionArn"].clone())]);
         if let Err(failure) = reserve(context, &name, &Value::Null, properties).await {
             // A failure here is repaired by the stack's rollback.
-            let _ = self.delete(context, &made, properties).await;
+            let _ = self.delete(context, &created, properties).await;
             return Err(failure.into());
         }
-        Ok(made)
+        Ok(created)
     }
 
-    async fn stabilise(&self, context: &HandlerContext<'_>, made: &Created) -> Result<(), HandlerError> {
+    async fn stabilise(&self, context: &HandlerContext<'_>, created: &Created) -> Result<(), HandlerError> {
         let rest = context.services.latencies().of(LatencySpan::StackFunction);
-        tokio::join!(settle(context, &made.physical_id), latency::wait(rest)).0
+        tokio::join!(wait_until_active(context, &created.physical_id), latency::wait(rest)).0
     }
 
     async fn update(
         &self,
         context: &HandlerContext<'_>,
-        made: &Created,
+        created: &Created,
         before: &Value,
         after: &Value,
     ) -> Result<Created, HandlerError> {
         reject_unsupported(after)?;
-        let name = &made.physical_id;
+        let name = &created.physical_id;
         if before["Code"] != after["Code"] || before["Architectures"] != after["Architectures"] {
             let mut input = code(after)?;
             input["FunctionName"] = name.clone().into();
@@ -195,7 +195,7 @@ impl Provider for Function {
                 input["Architectures"] = after["Architectures"].clone();
             }
             context.call("lambda", "UpdateFunctionCode", input).await?;
-            settle(context, name).await?;
+            wait_until_active(context, name).await?;
         }
         let mut input = configuration(after);
         if input != configuration(before) {
@@ -214,23 +214,23 @@ impl Provider for Function {
             }
             input["FunctionName"] = name.clone().into();
             context.call_with_role("lambda", "UpdateFunctionConfiguration", input).await?;
-            settle(context, name).await?;
+            wait_until_active(context, name).await?;
         }
         reserve(context, name, before, after).await?;
-        let arn = &made.attributes["Arn"];
-        let gone = shape::gone(context, &before["Tags"], &after["Tags"]);
-        for key in gone {
+        let arn = &created.attributes["Arn"];
+        let removed = shape::removed_tag_keys(context, &before["Tags"], &after["Tags"]);
+        for key in removed {
             context.call("lambda", "UntagResource", json!({ "Resource": arn, "tagKeys": key })).await?;
         }
         let tags = shape::tags(context, &after["Tags"]);
         if !tags.is_empty() {
             context.call("lambda", "TagResource", json!({ "Resource": arn, "Tags": tags })).await?;
         }
-        Ok(made.clone())
+        Ok(created.clone())
     }
 
-    async fn delete(&self, context: &HandlerContext<'_>, made: &Created, _: &Value) -> Result<(), HandlerError> {
-        let input = json!({ "FunctionName": made.physical_id });
+    async fn delete(&self, context: &HandlerContext<'_>, created: &Created, _: &Value) -> Result<(), HandlerError> {
+        let input = json!({ "FunctionName": created.physical_id });
         Ok(shape::unless_missing(context.call("lambda", "DeleteFunction", input).await)?)
     }
 }
@@ -260,7 +260,7 @@ impl Provider for Permission {
         ));
         input["StatementId"] = sid.clone().into();
         context.call("lambda", "AddPermission", input).await?;
-        Ok(made(sid.clone(), [("Id", sid.into())]))
+        Ok(created(sid.clone(), [("Id", sid.into())]))
     }
 
     async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
@@ -271,21 +271,21 @@ impl Provider for Permission {
     async fn update(
         &self,
         _: &HandlerContext<'_>,
-        made: &Created,
+        created: &Created,
         _: &Value,
         _: &Value,
     ) -> Result<Created, HandlerError> {
         // All properties replace it.
-        Ok(made.clone())
+        Ok(created.clone())
     }
 
     async fn delete(
         &self,
         context: &HandlerContext<'_>,
-        made: &Created,
+        created: &Created,
         properties: &Value,
     ) -> Result<(), HandlerError> {
-        let input = json!({ "FunctionName": properties["FunctionName"], "StatementId": made.physical_id });
+        let input = json!({ "FunctionName": properties["FunctionName"], "StatementId": created.physical_id });
         Ok(shape::unless_missing(context.call("lambda", "RemovePermission", input).await)?)
     }
 }

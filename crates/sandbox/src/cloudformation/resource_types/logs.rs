@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::call::Failure;
-use super::shape::{self, made, text};
+use super::shape::{self, created, text};
 use super::{Created, HandlerContext, HandlerError, Provider};
 use crate::latency::LatencySpan;
 
@@ -57,7 +57,7 @@ impl Provider for LogGroup {
             return Err(failure.into());
         }
         let arn = format!("arn:aws:logs:{}:{}:log-group:{name}:*", context.region, context.services.account());
-        Ok(made(name, [("Arn", arn.into())]))
+        Ok(created(name, [("Arn", arn.into())]))
     }
 
     async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
@@ -68,26 +68,26 @@ impl Provider for LogGroup {
     async fn update(
         &self,
         context: &HandlerContext<'_>,
-        made: &Created,
+        created: &Created,
         before: &Value,
         after: &Value,
     ) -> Result<Created, HandlerError> {
         shape::reject_unsupported("AWS::Logs::LogGroup", after, &UNSUPPORTED)?;
-        let name = &made.physical_id;
+        let name = &created.physical_id;
         if before["RetentionInDays"] != after["RetentionInDays"] {
             retain(context, name, &after["RetentionInDays"]).await?;
         }
-        let gone = shape::gone(context, &before["Tags"], &after["Tags"]);
-        if !gone.is_empty() {
-            context.call("logs", "UntagLogGroup", json!({ "logGroupName": name, "tags": gone })).await?;
+        let removed = shape::removed_tag_keys(context, &before["Tags"], &after["Tags"]);
+        if !removed.is_empty() {
+            context.call("logs", "UntagLogGroup", json!({ "logGroupName": name, "tags": removed })).await?;
         }
         let tags = shape::tags(context, &after["Tags"]);
         context.call("logs", "TagLogGroup", json!({ "logGroupName": name, "tags": tags })).await?;
-        Ok(made.clone())
+        Ok(created.clone())
     }
 
-    async fn delete(&self, context: &HandlerContext<'_>, made: &Created, _: &Value) -> Result<(), HandlerError> {
-        let input = json!({ "logGroupName": made.physical_id });
+    async fn delete(&self, context: &HandlerContext<'_>, created: &Created, _: &Value) -> Result<(), HandlerError> {
+        let input = json!({ "logGroupName": created.physical_id });
         Ok(shape::unless_missing(context.call("logs", "DeleteLogGroup", input).await)?)
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::bucket_settings as settings;
 use super::call::Failure;
-use super::shape::{self, document, made, text};
+use super::shape::{self, created, document, text};
 use super::{Created, HandlerContext, HandlerError, Provider};
 use crate::latency::LatencySpan;
 
@@ -105,7 +105,7 @@ impl Provider for Bucket {
         context.call_s3(Method::PUT, &name, "", settings::location(context.region)).await?;
         let arn = format!("arn:aws:s3:::{name}");
         let region = context.region;
-        let made = made(
+        let created = created(
             name.clone(),
             [
                 ("Arn", arn.into()),
@@ -121,10 +121,10 @@ impl Provider for Bucket {
         };
         if let Err(failure) = furnished.await {
             // A failure here is repaired by the stack's rollback.
-            let _ = self.delete(context, &made, properties).await;
+            let _ = self.delete(context, &created, properties).await;
             return Err(failure.into());
         }
-        Ok(made)
+        Ok(created)
     }
 
     async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
@@ -135,18 +135,18 @@ impl Provider for Bucket {
     async fn update(
         &self,
         context: &HandlerContext<'_>,
-        made: &Created,
+        created: &Created,
         before: &Value,
         after: &Value,
     ) -> Result<Created, HandlerError> {
         reject_unsupported(after)?;
-        context.tag_bucket(&made.physical_id, &shape::tags(context, &after["Tags"])).await?;
-        configure(context, &made.physical_id, before, after).await?;
-        Ok(made.clone())
+        context.tag_bucket(&created.physical_id, &shape::tags(context, &after["Tags"])).await?;
+        configure(context, &created.physical_id, before, after).await?;
+        Ok(created.clone())
     }
 
-    async fn delete(&self, context: &HandlerContext<'_>, made: &Created, _: &Value) -> Result<(), HandlerError> {
-        let answer = context.call_s3(Method::DELETE, &made.physical_id, "", String::new()).await;
+    async fn delete(&self, context: &HandlerContext<'_>, created: &Created, _: &Value) -> Result<(), HandlerError> {
+        let answer = context.call_s3(Method::DELETE, &created.physical_id, "", String::new()).await;
         Ok(shape::unless_missing(answer)?)
     }
 }
@@ -173,7 +173,7 @@ impl Provider for BucketPolicy {
             let message = format!("The bucket policy already exists on bucket {bucket}.");
             return Err(Failure::there_already("s3", message).into());
         }
-        Ok(made(put_policy(context, properties).await?, []))
+        Ok(created(put_policy(context, properties).await?, []))
     }
 
     async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
@@ -184,16 +184,16 @@ impl Provider for BucketPolicy {
     async fn update(
         &self,
         context: &HandlerContext<'_>,
-        made: &Created,
+        created: &Created,
         _: &Value,
         after: &Value,
     ) -> Result<Created, HandlerError> {
         put_policy(context, after).await?;
-        Ok(made.clone())
+        Ok(created.clone())
     }
 
-    async fn delete(&self, context: &HandlerContext<'_>, made: &Created, _: &Value) -> Result<(), HandlerError> {
-        let answer = context.call_s3(Method::DELETE, &made.physical_id, "?policy", String::new()).await;
+    async fn delete(&self, context: &HandlerContext<'_>, created: &Created, _: &Value) -> Result<(), HandlerError> {
+        let answer = context.call_s3(Method::DELETE, &created.physical_id, "?policy", String::new()).await;
         Ok(shape::unless_missing(answer)?)
     }
 }

@@ -99,7 +99,7 @@ pub(super) fn pairs(tags: &BTreeMap<String, String>, key: &str, value: &str) -> 
 }
 
 /// The keys of removed tags.
-pub(super) fn gone(context: &HandlerContext<'_>, before: &Value, after: &Value) -> Vec<String> {
+pub(super) fn removed_tag_keys(context: &HandlerContext<'_>, before: &Value, after: &Value) -> Vec<String> {
     let kept = tags(context, after);
     joined(context.former_tags, before).into_keys().filter(|key| !kept.contains_key(key)).collect()
 }
@@ -116,7 +116,7 @@ pub(super) fn name(context: &HandlerContext<'_>, given: &Value, longest: usize) 
 }
 
 /// A created resource.
-pub(super) fn made<const N: usize>(physical_id: impl Into<String>, attributes: [(&str, Value); N]) -> Created {
+pub(super) fn created<const N: usize>(physical_id: impl Into<String>, attributes: [(&str, Value); N]) -> Created {
     Created {
         physical_id: physical_id.into(),
         reference: None,

@@ -67,17 +67,17 @@ impl TestBench {
     async fn try_make(&self, kind: &str, properties: &Value) -> Result<Created, HandlerError> {
         let provider = resource_type(kind).unwrap().provider;
         let context = self.handler_context(None, "Thing");
-        let made = provider.create(&context, properties).await?;
-        provider.stabilise(&context, &made).await?;
-        Ok(made)
+        let created = provider.create(&context, properties).await?;
+        provider.stabilise(&context, &created).await?;
+        Ok(created)
     }
 
     async fn make(&self, kind: &str, properties: Value) -> Created {
         self.try_make(kind, &properties).await.unwrap_or_else(|refused| panic!("{kind}: {refused}"))
     }
 
-    async fn unmake(&self, kind: &str, made: &Created, properties: &Value) -> Result<(), HandlerError> {
-        resource_type(kind).unwrap().provider.delete(&self.handler_context(None, "Thing"), made, properties).await
+    async fn unmake(&self, kind: &str, created: &Created, properties: &Value) -> Result<(), HandlerError> {
+        resource_type(kind).unwrap().provider.delete(&self.handler_context(None, "Thing"), created, properties).await
     }
 
     async fn call(&self, service: &str, operation: &str, input: Value) -> Value {
@@ -244,8 +244,8 @@ async fn existing_names_are_rejected_with_cloudformation_messages() {
     let group = json!({ "LogGroupName": "builds", "RetentionInDays": "7" });
     bench.make("AWS::Logs::LogGroup", group.clone()).await;
     let repository = json!({ "RepositoryName": "pictures" });
-    let made = bench.make("AWS::ECR::Repository", repository.clone()).await;
-    assert_eq!(made.attributes["RepositoryUri"], "000000000000.dkr.ecr.eu-west-1.amazonaws.com/pictures");
+    let created = bench.make("AWS::ECR::Repository", repository.clone()).await;
+    assert_eq!(created.attributes["RepositoryUri"], "000000000000.dkr.ecr.eu-west-1.amazonaws.com/pictures");
     let bucket = json!({ "BucketName": "pictures-taken" });
     bench.make("AWS::S3::Bucket", bucket.clone()).await;
     let role = json!({ "RoleName": "taken", "AssumeRolePolicyDocument": trust("lambda.amazonaws.com") });

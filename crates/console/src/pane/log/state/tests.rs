@@ -22,7 +22,7 @@ fn show(pane: &mut LogState, lines: &[&str], current: usize, search: Option<Sear
     };
     let lines: Vec<LogRow> = lines.iter().enumerate().map(row).collect();
     let window = LogWindow { total: lines.len(), passing: lines.len(), lines, current, search, ..LogWindow::default() };
-    assert_eq!(pane.take_in(LogReport::Updated(Box::new(window))), []);
+    assert_eq!(pane.apply_report(LogReport::Updated(Box::new(window))), []);
 }
 
 fn commands(effects: &[Effect]) -> Vec<&LogCommand> {
@@ -122,5 +122,5 @@ fn current_line_is_copied_without_colours() {
 #[test]
 fn save_is_reported() {
     let saved = LogReport::Saved { lines: 2, path: "/w/thumbctl-build.log".into() };
-    assert_eq!(pane().take_in(saved), [Effect::Notify(Ok("Saved 2 lines to /w/thumbctl-build.log".into()))]);
+    assert_eq!(pane().apply_report(saved), [Effect::Notify(Ok("Saved 2 lines to /w/thumbctl-build.log".into()))]);
 }

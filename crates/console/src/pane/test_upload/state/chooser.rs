@@ -91,7 +91,7 @@ impl Chooser {
     }
 
     /// Applies a listing. Returns whether it was requested.
-    pub fn take_in(&mut self, folder: &Folder, listing: Result<FolderListing, Failure>) -> bool {
+    pub fn set_listing(&mut self, folder: &Folder, listing: Result<FolderListing, Failure>) -> bool {
         if *folder == Folder::Samples {
             let under = self.is_moved.then(|| self.under_cursor()).flatten();
             self.samples = directory_state(listing);

@@ -75,7 +75,7 @@ impl PathInput {
     }
 
     /// Applies the candidates for a text, unless it changed meanwhile. Returns whether the text changed.
-    pub fn take_in(&mut self, typed: &str, candidates: Vec<FileEntry>) -> bool {
+    pub fn set_candidates(&mut self, typed: &str, candidates: Vec<FileEntry>) -> bool {
         if typed != self.typed() {
             return false;
         }
@@ -183,7 +183,7 @@ mod tests {
             path: name.into(),
             kind: if name.ends_with('/') { EntryKind::Folder } else { EntryKind::Image { bytes: 1 } },
         };
-        line.take_in(typed, names.iter().map(entry).collect());
+        line.set_candidates(typed, names.iter().map(entry).collect());
         line
     }
 
@@ -220,9 +220,9 @@ mod tests {
         press(&mut line, KeyCode::Char('i'));
         assert!(!press(&mut line, KeyCode::Tab), "the candidates are outdated");
         let pictures = FileEntry { name: "pictures".into(), path: "/p".into(), kind: EntryKind::Folder };
-        assert!(line.take_in("~/pi", vec![pictures.clone()]));
+        assert!(line.set_candidates("~/pi", vec![pictures.clone()]));
         assert_eq!(line.typed(), "~/pictures/");
-        assert!(!line.take_in("~/pictures/", vec![pictures]), "only once");
+        assert!(!line.set_candidates("~/pictures/", vec![pictures]), "only once");
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
         let mut line = line("/x/", &["sub/", "a.png"]);
         line.choose(1);
         assert_eq!(line.accept(), AcceptedPath::Extended("/x/sub/".into()));
-        line.take_in("/x/sub/", vec![]);
+        line.set_candidates("/x/sub/", vec![]);
         assert_eq!(line.accept(), AcceptedPath::Complete("/x/sub/".into()));
         let mut line = super::tests::line("/x/", &["sub/", "a.png"]);
         line.choose(-1);
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn candidates_for_other_text_are_ignored() {
         let mut line = line("abc", &[]);
-        line.take_in("ab", vec![FileEntry { name: "x".into(), path: "x".into(), kind: EntryKind::Folder }]);
+        line.set_candidates("ab", vec![FileEntry { name: "x".into(), path: "x".into(), kind: EntryKind::Folder }]);
         assert!(line.candidates.is_empty());
     }
 }

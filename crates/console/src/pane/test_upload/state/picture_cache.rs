@@ -67,7 +67,7 @@ impl PictureCache {
     }
 
     /// Adds a rendered picture or a failure.
-    pub fn take_in(&mut self, key: PictureKey, picture: Result<Arc<Picture>, Failure>) {
+    pub fn insert(&mut self, key: PictureKey, picture: Result<Arc<Picture>, Failure>) {
         self.requested.retain(|requested| *requested != key);
         self.entries.retain(|(known, _)| *known != key);
         self.entries.push((key, picture));
@@ -125,7 +125,7 @@ mod tests {
         let keys = [key("a"), key("b")];
         assert_eq!(requested(&cache.request(&keys)), ["a", "b"]);
         assert_eq!(cache.request(&keys), []);
-        cache.take_in(key("a"), Ok(picture()));
+        cache.insert(key("a"), Ok(picture()));
         assert_eq!(cache.request(&keys), [], "the other is still pending");
         assert!(matches!(cache.get(Path::new("a"), (4, 4)), PictureState::Ready(_)));
         assert!(matches!(cache.get(Path::new("b"), (4, 4)), PictureState::Loading(None)));
@@ -145,7 +145,7 @@ mod tests {
     fn failed_picture_is_not_requested_again() {
         let mut cache = PictureCache::default();
         cache.request(&[key("a")]);
-        cache.take_in(key("a"), Err(Failure::new("no")));
+        cache.insert(key("a"), Err(Failure::new("no")));
         assert_eq!(cache.request(&[key("a")]), []);
         assert!(matches!(cache.get(Path::new("a"), (4, 4)), PictureState::Failed(_)));
         cache.clear();
@@ -155,10 +155,10 @@ mod tests {
     #[test]
     fn cache_is_bounded_and_keeps_pictures_on_screen() {
         let mut cache = PictureCache::default();
-        cache.take_in(key("first"), Ok(picture()));
-        cache.take_in(key("second"), Ok(picture()));
+        cache.insert(key("first"), Ok(picture()));
+        cache.insert(key("second"), Ok(picture()));
         for number in 0..MAX_PICTURES {
-            cache.take_in(key(&number.to_string()), Ok(picture()));
+            cache.insert(key(&number.to_string()), Ok(picture()));
         }
         assert_eq!(cache.request(&[key("first")]), []);
         assert_eq!(cache.entries.len(), MAX_PICTURES);
