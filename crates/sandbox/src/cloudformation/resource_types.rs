@@ -20,6 +20,8 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
+use call::Failure;
+
 pub(crate) use table::resource_type;
 
 /// A resource type.
@@ -173,4 +175,21 @@ pub(crate) trait Provider: Send + Sync {
         created: &Created,
         properties: &Value,
     ) -> Result<(), HandlerError>;
+    /// Returns a created resource if its configuration succeeded; otherwise deletes it.
+    async fn finish_creation(
+        &self,
+        context: &HandlerContext<'_>,
+        created: Created,
+        properties: &Value,
+        configured: Result<(), Failure>,
+    ) -> Result<Created, HandlerError> {
+        match configured {
+            Ok(()) => Ok(created),
+            Err(failure) => {
+                // If this fails too, the stack's rollback deletes it.
+                let _ = self.delete(context, &created, properties).await;
+                Err(failure.into())
+            }
+        }
+    }
 }

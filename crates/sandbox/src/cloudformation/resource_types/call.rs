@@ -28,7 +28,7 @@ const IAM_REGION: &str = "us-east-1";
 
 /// A failed call.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(in crate::cloudformation) struct Failure {
     service: &'static str,
     pub code: String,
     pub message: String,

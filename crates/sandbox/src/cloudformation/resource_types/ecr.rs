@@ -61,16 +61,13 @@ impl Provider for Repository {
             }
         }
         let answer = context.call("ecr", "CreateRepository", input).await?;
-        if let Err(failure) = configure(context, &name, &Value::Null, properties).await {
-            // A failure here is repaired by the stack's rollback.
-            let _ = context.call("ecr", "DeleteRepository", json!({ "repositoryName": name })).await;
-            return Err(failure.into());
-        }
         let repository = &answer["repository"];
-        Ok(created(
-            name,
+        let created = created(
+            name.clone(),
             [("Arn", repository["repositoryArn"].clone()), ("RepositoryUri", repository["repositoryUri"].clone())],
-        ))
+        );
+        let configured = configure(context, &name, &Value::Null, properties).await;
+        self.finish_creation(context, created, properties, configured).await
     }
 
     async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {

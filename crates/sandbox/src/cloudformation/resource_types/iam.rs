@@ -105,12 +105,8 @@ impl Provider for Role {
             role.tags.extend(system);
         }
         let created = created(name.clone(), [("Arn", role["Arn"].clone()), ("RoleId", role["RoleId"].clone())]);
-        if let Err(failure) = update_attachments(context, &name, &Value::Null, properties).await {
-            // A failure here is repaired by the stack's rollback.
-            let _ = self.delete(context, &created, properties).await;
-            return Err(failure.into());
-        }
-        Ok(created)
+        let configured = update_attachments(context, &name, &Value::Null, properties).await;
+        self.finish_creation(context, created, properties, configured).await
     }
 
     async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
@@ -237,12 +233,8 @@ impl Provider for ManagedPolicy {
                 created.attributes.insert(member.to_owned(), policy[member].clone());
             }
         }
-        if let Err(failure) = attach(context, &arn, &json!({}), properties).await {
-            // A failure here is repaired by the stack's rollback.
-            let _ = self.delete(context, &created, properties).await;
-            return Err(failure.into());
-        }
-        Ok(created)
+        let configured = attach(context, &arn, &json!({}), properties).await;
+        self.finish_creation(context, created, properties, configured).await
     }
 
     async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {

@@ -166,12 +166,8 @@ impl Provider for Function {
         input["Tags"] = json!(shape::tags(context, &properties["Tags"]));
         let answer = context.call_with_role("lambda", "CreateFunction", input).await?;
         let created = created(name.clone(), [("Arn", answer["FunctionArn"].clone())]);
-        if let Err(failure) = reserve(context, &name, &Value::Null, properties).await {
-            // A failure here is repaired by the stack's rollback.
-            let _ = self.delete(context, &created, properties).await;
-            return Err(failure.into());
-        }
-        Ok(created)
+        let configured = reserve(context, &name, &Value::Null, properties).await;
+        self.finish_creation(context, created, properties, configured).await
     }
 
     async fn stabilise(&self, context: &HandlerContext<'_>, created: &Created) -> Result<(), HandlerError> {

@@ -49,15 +49,13 @@ impl Provider for LogGroup {
             input["logGroupClass"] = class.into();
         }
         context.call("logs", "CreateLogGroup", input).await?;
-        if !properties["RetentionInDays"].is_null()
-            && let Err(failure) = retain(context, &name, &properties["RetentionInDays"]).await
-        {
-            // A failure here is repaired by the stack's rollback.
-            let _ = context.call("logs", "DeleteLogGroup", json!({ "logGroupName": name })).await;
-            return Err(failure.into());
-        }
         let arn = format!("arn:aws:logs:{}:{}:log-group:{name}:*", context.region, context.services.account());
-        Ok(created(name, [("Arn", arn.into())]))
+        let created = created(name.clone(), [("Arn", arn.into())]);
+        let configured = match &properties["RetentionInDays"] {
+            Value::Null => Ok(()),
+            days => retain(context, &name, days).await,
+        };
+        self.finish_creation(context, created, properties, configured).await
     }
 
     async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {

@@ -115,16 +115,11 @@ impl Provider for Bucket {
                 ("WebsiteURL", format!("http://{name}.s3-website-{region}.amazonaws.com").into()),
             ],
         );
-        let furnished = async {
+        let configured = async {
             context.tag_bucket(&name, &shape::tags(context, &properties["Tags"])).await?;
             configure(context, &name, &Value::Null, properties).await
         };
-        if let Err(failure) = furnished.await {
-            // A failure here is repaired by the stack's rollback.
-            let _ = self.delete(context, &created, properties).await;
-            return Err(failure.into());
-        }
-        Ok(created)
+        self.finish_creation(context, created, properties, configured.await).await
     }
 
     async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
