@@ -118,9 +118,8 @@ impl RunContext {
 
     /// Polls the build until it ends. Cancelling stops it in CodeBuild too, and waits for its end.
     async fn watch(&self, scope: &StepScope, id: &str, watch: &mut BuildWatch<'_>) -> Result<BuildState, StepError> {
-        let client = &self.target.clients.codebuild;
         let deadline = Duration::from_secs(60 * u64::from(2 * self.target.settings.build.timeout_minutes + 5));
-        let mut poller = BuildPoller::new(client, id, scope.cancel(), OUTAGE, deadline);
+        let mut poller = BuildPoller::new(&self.target.clients, id, scope.cancel(), OUTAGE, deadline);
         loop {
             let state = match poller.next().await.map_err(|error| StepError::Failed(error.failure()))? {
                 BuildPoll::State(state) => Some(state),

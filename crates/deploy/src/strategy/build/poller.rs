@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use aws_sdk_codebuild::Client;
 use thumbctl_core::event::Failure;
 use tokio_util::sync::CancellationToken;
 
 use crate::aws::codebuild::{self, BuildState};
 use crate::aws::{AwsError, ErrorKind, wait};
+use crate::cloud::Clients;
 
 /// How long a stopped build may take to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
@@ -61,7 +61,7 @@ impl PollError {
 
 /// Polls one build. Cancelling stops the build in CodeBuild, whose end is then waited for.
 pub(in crate::strategy) struct BuildPoller<'a> {
-    client: &'a Client,
+    clients: &'a Clients,
     id: &'a str,
     cancel: &'a CancellationToken,
     /// How long CodeBuild may be unreachable.
@@ -85,14 +85,14 @@ enum Stop {
 impl<'a> BuildPoller<'a> {
     /// Creates a poller, which makes no call yet.
     pub(in crate::strategy) fn new(
-        client: &'a Client,
+        clients: &'a Clients,
         id: &'a str,
         cancel: &'a CancellationToken,
         outage: Duration,
         deadline: Duration,
     ) -> Self {
         Self {
-            client,
+            clients,
             id,
             cancel,
             outage,
@@ -114,7 +114,7 @@ impl<'a> BuildPoller<'a> {
         if self.attempt > 0 {
             self.check_deadline()?;
             if self.stop == Stop::Announced {
-                codebuild::stop_build(self.client, self.id).await.map_err(PollError::Aws)?;
+                codebuild::stop_build(&self.clients.codebuild, self.id).await.map_err(PollError::Aws)?;
                 self.stop = Stop::Requested(Instant::now());
             }
             tokio::select! {
@@ -127,7 +127,7 @@ impl<'a> BuildPoller<'a> {
             }
         }
         self.attempt += 1;
-        match codebuild::build(self.client, self.id).await {
+        match codebuild::build(&self.clients.codebuild, self.id).await {
             Ok(state) => {
                 self.unreachable_since = None;
                 Ok(state.map_or(BuildPoll::Unknown, BuildPoll::State))

@@ -67,7 +67,7 @@ pub async fn run_build(
     };
     print(&format!("{BUILD_LINE}{id}"));
     let mut reported: Vec<String> = Vec::new();
-    let mut poller = BuildPoller::new(client, &id, cancel, OUTAGE, DEADLINE);
+    let mut poller = BuildPoller::new(clients, &id, cancel, OUTAGE, DEADLINE);
     loop {
         let BuildPoll::State(state) = poller.next().await.map_err(|error| error.failure())? else { continue };
         report_phases(&state, &mut reported, print);
