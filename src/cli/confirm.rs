@@ -79,11 +79,11 @@ pub(crate) fn announcement(
         ("as", session.identity().arn.clone()),
     ] {
         let role = if label == "cloud" { Role::Warn } else { Role::Plain };
-        target.row([Cell::new(Role::Quiet, label), Cell::new(role, value)]);
+        target.row([Cell::new(Role::Muted, label), Cell::new(role, value)]);
     }
     let mut list = Table::new([Column::text(""), Column::text("").shrinking()]);
     for (kind, name) in resources {
-        list.row([descriptor(*kind).title.into(), Cell::new(Role::Quiet, name.as_str())]);
+        list.row([descriptor(*kind).title.into(), Cell::new(Role::Muted, name.as_str())]);
     }
     let width = context.screen.table_width();
     terminal_text!(

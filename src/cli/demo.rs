@@ -134,7 +134,7 @@ fn report(
         context.print(summary::images(&uploaded.test_upload, palette, width))?;
         let dir = std::path::absolute(save).unwrap_or_else(|_| save.to_owned());
         let words = format!("  saved in {}, the originals in its directory 'originals'", dir.display());
-        context.print(terminal_text!("{}\n", palette.paint(Role::Quiet, &words)))?;
+        context.print(terminal_text!("{}\n", palette.paint(Role::Muted, &words)))?;
     }
     context.print(heading("Total"))?;
     let mut table = Table::new([Column::text(""), Column::figures("elapsed"), Column::figures("steps")]);

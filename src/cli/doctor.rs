@@ -107,7 +107,7 @@ fn table(checks: &[Check], palette: Palette, width: Option<usize>) -> TerminalTe
             check.todo.iter().flat_map(|todo| text::wrap(&text::clean(todo), columns.saturating_sub(2))).enumerate()
         {
             let arrow = if index == 0 { "→" } else { " " };
-            table.row([Cell::default(), Cell::default(), Cell::new(Role::Quiet, format!("{arrow} {line}"))]);
+            table.row([Cell::default(), Cell::default(), Cell::new(Role::Muted, format!("{arrow} {line}"))]);
         }
     }
     table.render(width, palette)

@@ -71,7 +71,7 @@ pub(crate) fn report_failure(failure: &Failure, verbose: bool, screen: Screen) {
     if verbose {
         for cause in &failure.causes {
             text.push("  ");
-            text.push(labelled(screen.err.paint(Role::Quiet, "because:"), cause));
+            text.push(labelled(screen.err.paint(Role::Muted, "because:"), cause));
         }
     }
     if let Some(hint) = &failure.hint {

@@ -93,13 +93,13 @@ impl StepPrompt {
         for (label, words) in [("why", self.step.why.clone()), ("calls", self.step.calls.join(", "))] {
             for (index, line) in text::wrap(&words, columns).into_iter().enumerate() {
                 let label = if index == 0 { label } else { "" };
-                lines.push(terminal_text!("    {} {}", palette.paint(Role::Quiet, &text::fit(label, 6)), line));
+                lines.push(terminal_text!("    {} {}", palette.paint(Role::Muted, &text::fit(label, 6)), line));
             }
         }
         for (index, change) in changes.iter().enumerate() {
             let label = if index == 0 { "plan" } else { "" };
             let change = text::cut(&text::clean(change), columns);
-            lines.push(terminal_text!("    {} {}", palette.paint(Role::Quiet, &text::fit(label, 6)), change));
+            lines.push(terminal_text!("    {} {}", palette.paint(Role::Muted, &text::fit(label, 6)), change));
         }
         let keys = palette.paint(Role::Busy, "Enter: run step · a: run all · q: stop");
         lines.push(terminal_text!("    {} {} ", keys, palette.paint(Role::Busy, ">")));

@@ -132,7 +132,7 @@ fn formatted(context: &Context, source: LogSource, line: &LogLine) -> Result<Ter
     let time = line.timestamp.map(|time| time.format("%H:%M:%S%.3f").to_string()).unwrap_or_default();
     Ok(terminal_text!(
         "{}  {}\n",
-        context.screen.out.paint(Role::Quiet, &text::fit(&time, 12)),
+        context.screen.out.paint(Role::Muted, &text::fit(&time, 12)),
         redact_line(&text::clean_line(&line.text))
     ))
 }

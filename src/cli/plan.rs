@@ -45,7 +45,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
                 session.region()
             )
         ),
-        palette.paint(Role::Quiet, "This command creates nothing. A new deployment gets new names in this form."),
+        palette.paint(Role::Muted, "This command creates nothing. A new deployment gets new names in this form."),
     );
     let depths = preview.plan.depths();
     let waves = depths.values().max().map_or(0, |deepest| deepest + 1);
@@ -57,7 +57,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
         out.push(terminal_text!(
             "\n{} {}\n",
             palette.paint(Role::Strong, &format!("Wave {}", wave + 1)),
-            palette.paint(Role::Quiet, &description)
+            palette.paint(Role::Muted, &description)
         ));
         for step in preview.plan.steps().iter().filter(|step| depths[&step.id] == wave) {
             out.push(step_text(step, &preview, palette, width));
@@ -71,7 +71,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
         out.push(terminal_text!(
             "\n{} {}\n",
             palette.paint(Role::Strong, &title),
-            palette.paint(Role::Quiet, &preview.names.of(*kind))
+            palette.paint(Role::Muted, &preview.names.of(*kind))
         ));
         let pretty = serde_json::to_string_pretty(document).unwrap_or_else(|_| document.to_string());
         for line in pretty.lines() {
@@ -92,11 +92,11 @@ fn terraform_text(look: &RefreshPlan, palette: Palette) -> TerminalText {
     let mut out = terminal_text!(
         "\n{} {}\n\n",
         palette.paint(Role::Strong, "Terraform's plan"),
-        palette.paint(Role::Quiet, &terraform_summary(&look.summary))
+        palette.paint(Role::Muted, &terraform_summary(&look.summary))
     );
     for Change { address, resource_type, action, .. } in &look.planned {
         let action = palette.paint(Role::Busy, &text::fit(&text::clean(action), 8));
-        let kind = palette.paint(Role::Quiet, &format!("({resource_type})"));
+        let kind = palette.paint(Role::Muted, &format!("({resource_type})"));
         out.push(terminal_text!("  {} {} {}\n", action, address, kind));
     }
     out
@@ -132,7 +132,7 @@ fn step_text(step: &Step, preview: &Preview, palette: Palette, width: usize) -> 
     for (label, value) in rows {
         for (index, line) in text::wrap(&value, columns).into_iter().enumerate() {
             let label = if index == 0 { label } else { "" };
-            out.push(terminal_text!("    {} {}\n", palette.paint(Role::Quiet, &text::fit(label, 7)), line));
+            out.push(terminal_text!("    {} {}\n", palette.paint(Role::Muted, &text::fit(label, 7)), line));
         }
     }
     out

@@ -25,7 +25,7 @@ pub(crate) fn headline(started: &RunStarted) -> String {
 /// The symbol, style and text of a skipped step.
 fn skipped(reason: SkipReason, action: Action) -> (&'static str, Role, &'static str) {
     let (sign, role) = match reason {
-        SkipReason::AlreadyDone => (style::ALREADY, Role::Quiet),
+        SkipReason::AlreadyDone => (style::ALREADY, Role::Muted),
         SkipReason::Cancelled | SkipReason::Failed => (style::SKIPPED, Role::Warn),
     };
     (sign, role, reason.label(action))

@@ -44,7 +44,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
         format!("{name} · {} · account {} · {}", session.label(), session.identity().account, session.region());
     context.print(terminal_text!("{}\n\n", palette.paint(Role::Strong, &headline)))?;
     context.print(table(&resources, palette, context.screen.table_width()))?;
-    context.print(terminal_text!("\n  {}\n", palette.paint(Role::Quiet, &totals(&resources))))?;
+    context.print(terminal_text!("\n  {}\n", palette.paint(Role::Muted, &totals(&resources))))?;
     for resource in unknown {
         let line = format!("unknown to this version: {resource}");
         context.print(terminal_text!("  {}\n", palette.paint(Role::Warn, &line)))?;
@@ -75,7 +75,7 @@ fn terraform_text(look: &Result<RefreshPlan, Failure>, palette: Palette) -> Term
             let hint = failure
                 .hint
                 .as_ref()
-                .map(|hint| terminal_text!("  {}\n", palette.paint(Role::Quiet, hint)))
+                .map(|hint| terminal_text!("  {}\n", palette.paint(Role::Muted, hint)))
                 .unwrap_or_default();
             return terminal_text!("  {}\n{}", palette.paint(Role::Warn, &message), hint);
         }
@@ -83,7 +83,7 @@ fn terraform_text(look: &Result<RefreshPlan, Failure>, palette: Palette) -> Term
     let known = text::count(look.known, "resource");
     if look.missing.is_empty() && look.planned.is_empty() {
         let message = format!("Terraform: {known} in the state, all match the configuration.");
-        return terminal_text!("  {}\n", palette.paint(Role::Quiet, &message));
+        return terminal_text!("  {}\n", palette.paint(Role::Muted, &message));
     }
     let mut out = terminal_text!(
         "\n  {} {}\n",
@@ -114,7 +114,7 @@ fn table(resources: &[ResourceStatus], palette: Palette, width: Option<usize>) -
             Cell::new(journal_role(resource.journal), resource.journal.label()),
             cloud_cell(&resource.presence, resource.journal),
             resource.name.as_str().into(),
-            Cell::new(Role::Quiet, resource.arn.clone().unwrap_or_default()),
+            Cell::new(Role::Muted, resource.arn.clone().unwrap_or_default()),
         ]);
     }
     table.render(width, palette)
@@ -124,7 +124,7 @@ fn journal_role(state: ResourceState) -> Role {
     match state {
         ResourceState::Ready => Role::Good,
         ResourceState::Creating | ResourceState::Deleting => Role::Warn,
-        ResourceState::Deleted => Role::Quiet,
+        ResourceState::Deleted => Role::Muted,
         ResourceState::Failed => Role::Bad,
     }
 }
@@ -134,9 +134,9 @@ fn cloud_cell(presence: &Presence, journal: ResourceState) -> Cell {
     match (presence, journal) {
         (Presence::Exists, ResourceState::Deleted) => Cell::new(Role::Bad, "✖ still exists"),
         (Presence::Exists, _) => Cell::new(Role::Good, "✔ exists"),
-        (Presence::Missing, ResourceState::Deleted) => Cell::new(Role::Quiet, "– deleted"),
+        (Presence::Missing, ResourceState::Deleted) => Cell::new(Role::Muted, "– deleted"),
         (Presence::Missing, ResourceState::Ready) => Cell::new(Role::Bad, "✖ missing"),
-        (Presence::Missing, _) => Cell::new(Role::Quiet, "– missing"),
+        (Presence::Missing, _) => Cell::new(Role::Muted, "– missing"),
         (Presence::Unknown(why), _) => Cell::new(Role::Warn, format!("? {}", text::cut(&text::clean(why), 40))),
     }
 }

@@ -13,7 +13,7 @@ pub(crate) enum Role {
     /// Emphasized.
     Strong,
     /// Secondary.
-    Quiet,
+    Muted,
     /// Success.
     Good,
     /// Activity.
@@ -49,7 +49,7 @@ impl Palette {
         let style = match role {
             Role::Plain => Style::new(),
             Role::Strong => Style::new().effects(Effects::BOLD),
-            Role::Quiet => Style::new().effects(Effects::DIMMED),
+            Role::Muted => Style::new().effects(Effects::DIMMED),
             Role::Good => AnsiColor::Green.on_default(),
             Role::Busy => AnsiColor::Cyan.on_default(),
             Role::Warn => AnsiColor::Yellow.on_default(),

@@ -27,13 +27,13 @@ pub(crate) fn outcome(timing: &Waterfall, palette: Palette, width: usize) -> Ter
         text::seconds(seconds)
     );
     let unit = if timing.action == Action::TestUpload { "image" } else { "step" };
-    out.push(terminal_text!("  {}\n", palette.paint(Role::Quiet, &totals(timing, unit))));
+    out.push(terminal_text!("  {}\n", palette.paint(Role::Muted, &totals(timing, unit))));
     let chain = timing.longest_chain();
     if chain.steps.len() > 1 {
         let names: Vec<&str> = chain.steps.iter().map(StepId::as_str).collect();
         let text = format!("longest chain, {}: {}", text::seconds(chain.seconds), names.join(" → "));
         for line in text::wrap(&text, width.saturating_sub(3).max(20)) {
-            out.push(terminal_text!("  {}\n", palette.paint(Role::Quiet, &line)));
+            out.push(terminal_text!("  {}\n", palette.paint(Role::Muted, &line)));
         }
     }
     out
@@ -77,21 +77,21 @@ pub(crate) fn steps(timing: &Waterfall, palette: Palette, width: Option<usize>) 
                 StepSpan::Skipped(SkipReason::AlreadyDone) => "up to date",
                 _ => "skipped",
             };
-            table.row([step.step.title.as_str().into(), Cell::new(Role::Quiet, label)]);
+            table.row([step.step.title.as_str().into(), Cell::new(Role::Muted, label)]);
             continue;
         };
         table.row([
             step.step.title.as_str().into(),
             text::seconds(seconds).into(),
             format!("{:.1} %", share(seconds) * 100.0).into(),
-            Cell::new(if in_chain { Role::Busy } else { Role::Quiet }, bar(seconds, longest)),
+            Cell::new(if in_chain { Role::Busy } else { Role::Muted }, bar(seconds, longest)),
             Cell::new(Role::Busy, if in_chain { "●" } else { "" }),
         ]);
     }
     table.total([
         Cell::new(Role::Strong, "Sum of all steps"),
         Cell::new(Role::Strong, text::seconds(work)),
-        Cell::new(Role::Quiet, if work > 0.0 { "100.0 %" } else { "" }),
+        Cell::new(Role::Muted, if work > 0.0 { "100.0 %" } else { "" }),
         Cell::default(),
         Cell::new(Role::Busy, text::seconds(chain.seconds)),
     ]);
@@ -103,7 +103,7 @@ pub(crate) fn steps(timing: &Waterfall, palette: Palette, width: Option<usize>) 
         } else {
             format!("elapsed {}", text::seconds(seconds))
         };
-        out.push(terminal_text!("  {}\n", palette.paint(Role::Quiet, &text)));
+        out.push(terminal_text!("  {}\n", palette.paint(Role::Muted, &text)));
     }
     out
 }
@@ -135,7 +135,7 @@ pub(crate) fn images(timing: &TestUploadTiming, palette: Palette, width: Option<
     for image in &timing.images {
         let start = match image.cold {
             Some(true) => Cell::new(Role::Busy, "cold"),
-            Some(false) => Cell::new(Role::Quiet, "warm"),
+            Some(false) => Cell::new(Role::Muted, "warm"),
             None => Cell::default(),
         };
         table.row([
@@ -146,20 +146,20 @@ pub(crate) fn images(timing: &TestUploadTiming, palette: Palette, width: Option<
             start,
             image.thumbnail.map_or_else(|| Cell::new(Role::Bad, "✖ none"), |seconds| time(Some(seconds))),
             size(image.bytes_out),
-            Cell::new(Role::Quiet, image.path.clone().unwrap_or_default()),
+            Cell::new(Role::Muted, image.path.clone().unwrap_or_default()),
         ]);
     }
     let median_of =
         |of: fn(&thumbctl_core::timing::ImageTiming) -> Option<f64>| median(timing.images.iter().filter_map(of));
     if timing.images.len() > 2 {
-        let quiet = |seconds: Option<f64>| Cell::new(Role::Quiet, seconds.map_or_else(String::new, text::milliseconds));
+        let muted = |seconds: Option<f64>| Cell::new(Role::Muted, seconds.map_or_else(String::new, text::milliseconds));
         table.total([
-            Cell::new(Role::Quiet, "median"),
+            Cell::new(Role::Muted, "median"),
             Cell::default(),
-            quiet(median_of(|image| image.uploaded)),
-            quiet(median_of(|image| image.invoked)),
+            muted(median_of(|image| image.uploaded)),
+            muted(median_of(|image| image.invoked)),
             Cell::default(),
-            quiet(median_of(|image| image.thumbnail)),
+            muted(median_of(|image| image.thumbnail)),
         ]);
     }
     table.render(width, palette)

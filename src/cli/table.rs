@@ -90,7 +90,7 @@ impl Table {
     /// Renders the table with an indent of two, at most `width` wide.
     pub(crate) fn render(&self, width: Option<usize>, palette: Palette) -> TerminalText {
         let widths = self.widths(width);
-        let titles: Vec<Cell> = self.columns.iter().map(|column| Cell::new(Role::Quiet, column.title)).collect();
+        let titles: Vec<Cell> = self.columns.iter().map(|column| Cell::new(Role::Muted, column.title)).collect();
         let mut out = TerminalText::default();
         if self.columns.iter().any(|column| !column.title.is_empty()) {
             self.line(&titles, &widths, palette, &mut out);
@@ -100,7 +100,7 @@ impl Table {
         }
         if let Some(total) = &self.total {
             let total_width = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
-            out.push(terminal_text!("  {}\n", palette.paint(Role::Quiet, &"─".repeat(total_width))));
+            out.push(terminal_text!("  {}\n", palette.paint(Role::Muted, &"─".repeat(total_width))));
             self.line(total, &widths, palette, &mut out);
         }
         out

@@ -6,11 +6,12 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use thumbctl_core::engine::RunReport;
-use thumbctl_core::event::{Event, EventKind, Failure, Outcome, StrategyKind};
+use thumbctl_core::event::{Event, EventKind, Failure, Outcome};
 use thumbctl_core::plan::{Plan, StepId};
 use thumbctl_core::redaction::redact_line;
 use thumbctl_core::timing::{TestUploadTiming, Waterfall};
 use thumbctl_deploy::session::RunHandle;
+use thumbctl_deploy::strategy;
 use thumbctl_platform::terminal::{TerminalText, json_line, print, print_error, terminal_text};
 use thumbctl_platform::text;
 use tokio::sync::mpsc;
@@ -277,14 +278,14 @@ impl LiveScreen {
     /// The prefix, style and text of an event's scrolling line, if it has one.
     fn scrolling<'a>(&self, kind: &'a EventKind) -> Option<(&'static str, Role, Cow<'a, str>)> {
         Some(match kind {
-            EventKind::LogLine { source, text, .. } => (source.as_str(), Role::Quiet, text.into()),
+            EventKind::LogLine { source, text, .. } => (source.as_str(), Role::Muted, text.into()),
             EventKind::WarningGiven { message, .. } => ("warning", Role::Warn, message.into()),
-            EventKind::OutputGiven { name, value, .. } => ("output", Role::Quiet, format!("{name} = {value}").into()),
-            // Terraform's own output has the changes.
+            EventKind::OutputGiven { name, value, .. } => ("output", Role::Muted, format!("{name} = {value}").into()),
+            // A tool's own output has the changes.
             EventKind::ChangePlanned { action, logical_id, resource_type, .. }
-                if self.view.strategy() != Some(StrategyKind::Terraform) =>
+                if !self.view.strategy().is_some_and(strategy::has_tool) =>
             {
-                ("change set", Role::Quiet, format!("{action} {logical_id} ({resource_type})").into())
+                ("change set", Role::Muted, format!("{action} {logical_id} ({resource_type})").into())
             }
             _ => return None,
         })

@@ -1,6 +1,6 @@
 //! [`Panel`]: the parts of the screen that can have the focus, by name. What a panel does is its [`crate::pane::Pane`].
 
-use thumbctl_core::event::StrategyKind;
+use thumbctl_core::event::{LogSource, StrategyKind};
 
 /// The texts and keys that lead to a panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +88,7 @@ panels! {
         command: "Show CloudFormation stack events",
         label: "stacks",
         keys: &["7"],
-        strategy: Some(StrategyKind::Cloudformation),
+        strategy: LogSource::Stack.strategy(),
     };
     /// The Terraform output.
     Terraform => PanelTab {
@@ -98,7 +98,7 @@ panels! {
         command: "Show Terraform output",
         label: "terraform",
         keys: &["8"],
-        strategy: Some(StrategyKind::Terraform),
+        strategy: LogSource::Terraform.strategy(),
     };
     /// The timing panel.
     Timing => PanelTab {

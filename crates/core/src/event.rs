@@ -345,6 +345,17 @@ words! {
     }
 }
 
+impl LogSource {
+    /// The strategy whose runs write this log, if it is specific to one.
+    pub const fn strategy(self) -> Option<StrategyKind> {
+        match self {
+            Self::Stack => Some(StrategyKind::Cloudformation),
+            Self::Terraform => Some(StrategyKind::Terraform),
+            Self::Build | Self::Function => None,
+        }
+    }
+}
+
 words! {
     /// The stage of a test upload.
     TestUploadStage {

@@ -214,6 +214,11 @@ pub fn requirement(kind: StrategyKind) -> Option<Requirement> {
     of(kind).requirement()
 }
 
+/// Returns whether a strategy has a program of its own that plans and applies.
+pub fn has_tool(kind: StrategyKind) -> bool {
+    of(kind).has_tool()
+}
+
 /// The plan of a deployment by a strategy.
 pub fn deploy_plan(strategy: StrategyKind, settings: &Settings, before: &Deployment, mode: RunMode) -> Plan {
     of(strategy).deploy_plan(settings, before, mode)

@@ -54,7 +54,7 @@ impl Frame {
         let (above, shown, below) = window(view, rows);
         if above > 0 {
             let words = format!("  {} {} done", style::DONE, text::count(above, "step"));
-            lines.push(self.palette.paint(Role::Quiet, &words));
+            lines.push(self.palette.paint(Role::Muted, &words));
         }
         // Titles and details share the rest of the line. All titles have the same width, for a stable layout.
         let columns = width.saturating_sub(4 + 12);
@@ -65,7 +65,7 @@ impl Frame {
         }
         if below > 0 {
             let words = format!("  {} {} waiting", style::WAITING, text::count(below, "more step"));
-            lines.push(self.palette.paint(Role::Quiet, &words));
+            lines.push(self.palette.paint(Role::Muted, &words));
         }
         lines.push(TerminalText::default());
         lines.push(self.footer(view, now, width));
@@ -74,7 +74,7 @@ impl Frame {
 
     fn step(&self, view: &RunView, step: &StepView, now: Instant, titles: usize, details: usize) -> TerminalText {
         let (sign, role) = match step.state {
-            StepState::Waiting => (style::WAITING, Role::Quiet),
+            StepState::Waiting => (style::WAITING, Role::Muted),
             StepState::RunHandle { retrying: true, .. } => (style::RETRY, Role::Warn),
             StepState::RunHandle { .. } => (spinner(now - view.began), Role::Busy),
             StepState::Done(_) => (style::DONE, Role::Good),
@@ -90,11 +90,11 @@ impl Frame {
             StepState::Done(seconds) | StepState::Failed(seconds) => text::seconds(seconds),
         };
         let (title_role, detail_role) = match step.state {
-            StepState::Waiting => (Role::Quiet, Role::Quiet),
+            StepState::Waiting => (Role::Muted, Role::Muted),
             StepState::RunHandle { retrying: true, .. } => (Role::Strong, Role::Warn),
             StepState::RunHandle { .. } => (Role::Strong, Role::Plain),
             StepState::Failed(_) => (Role::Strong, Role::Bad),
-            StepState::Done(_) | StepState::Skipped(_) => (Role::Plain, Role::Quiet),
+            StepState::Done(_) | StepState::Skipped(_) => (Role::Plain, Role::Muted),
         };
         let detail = match step.state {
             StepState::Waiting => view.waits_for(step).map(|title| format!("after: {title}")).unwrap_or_default(),
@@ -106,7 +106,7 @@ impl Frame {
             paint(role, sign),
             paint(title_role, &text::fit(&text::clean(&step.title), titles)),
             paint(detail_role, &text::fit(&text::clean(&detail), details.saturating_sub(MARGIN))),
-            paint(Role::Quiet, &format!("{time:>12}")),
+            paint(Role::Muted, &format!("{time:>12}")),
         );
         line.trim_end()
     }
@@ -120,7 +120,7 @@ impl Frame {
         if view.cancelling && view.seconds.is_none() {
             words.push_str(" · cancelling; Ctrl-C again: exit at once");
         }
-        let role = if view.cancelling { Role::Warn } else { Role::Quiet };
+        let role = if view.cancelling { Role::Warn } else { Role::Muted };
         terminal_text!("  {}", self.palette.paint(role, &text::cut(&words, width.saturating_sub(2))))
     }
 }

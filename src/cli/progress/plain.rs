@@ -36,7 +36,7 @@ impl PlainReporter {
         }
         let (symbol, role, message) = self.message(&event.kind)?;
         let offset = (event.at - self.began.unwrap_or(event.at)).as_seconds_f64();
-        let time = self.palette.paint(Role::Quiet, &format!("{:>9}", text::seconds(offset)));
+        let time = self.palette.paint(Role::Muted, &format!("{:>9}", text::seconds(offset)));
         Some(terminal_text!("{}  {} {}\n", time, self.palette.paint(role, symbol), message))
     }
 
@@ -50,7 +50,7 @@ impl PlainReporter {
                     (Some(done), Some(total)) => format!(" ({done}/{total})"),
                     _ => String::new(),
                 };
-                (style::WAITING, Role::Quiet, format!("{}: {message}{share}", self.title(step)))
+                (style::WAITING, Role::Muted, format!("{}: {message}{share}", self.title(step)))
             }
             EventKind::StepRetried { step, attempt, reason, delay } => {
                 let words = format!(
@@ -61,9 +61,9 @@ impl PlainReporter {
                 (style::RETRY, Role::Warn, words)
             }
             EventKind::LogLine { source, text, .. } => {
-                ("│", Role::Quiet, format!("{source}: {}", redact_line(&text::clean_line(text))))
+                ("│", Role::Muted, format!("{source}: {}", redact_line(&text::clean_line(text))))
             }
-            EventKind::ToolFound { tool, version } => (style::WAITING, Role::Quiet, format!("{tool} {version}")),
+            EventKind::ToolFound { tool, version } => (style::WAITING, Role::Muted, format!("{tool} {version}")),
             EventKind::WarningGiven { step, message } => {
                 let words = format!("{}: warning: {}", self.title(step), redact_line(&text::clean(message)));
                 (style::WARNING, Role::Warn, words)
@@ -71,24 +71,24 @@ impl PlainReporter {
             EventKind::OutputGiven { step, name, value } => {
                 let output = format!("{name} = {value}");
                 let words = format!("{}: {}", self.title(step), redact_line(&text::clean(&output)));
-                (style::WAITING, Role::Quiet, words)
+                (style::WAITING, Role::Muted, words)
             }
             EventKind::ChangePlanned { step, action, logical_id, resource_type } => {
                 let words = format!("{}: {action} {logical_id} ({resource_type})", self.title(step));
-                (style::WAITING, Role::Quiet, words)
+                (style::WAITING, Role::Muted, words)
             }
             EventKind::BuildPhase { phase, status, seconds: None, .. } => {
-                (style::WAITING, Role::Quiet, format!("build phase {phase}: {status}"))
+                (style::WAITING, Role::Muted, format!("build phase {phase}: {status}"))
             }
             EventKind::BuildPhase { phase, status, seconds: Some(seconds), context } => {
                 let context = context.as_ref().map(|context| format!(": {context}")).unwrap_or_default();
                 let words = format!("build phase {phase}: {status} in {}{context}", text::seconds(*seconds));
-                (style::WAITING, Role::Quiet, words)
+                (style::WAITING, Role::Muted, words)
             }
             EventKind::TestUploadStage { image, stage, seconds, cold, path, .. } => {
                 let path = path.as_ref().map(|path| format!(": {path}")).unwrap_or_default();
                 let words = format!("{image}: {} after {}{path}", stage.label(*cold), text::milliseconds(*seconds));
-                (style::WAITING, Role::Quiet, words)
+                (style::WAITING, Role::Muted, words)
             }
             EventKind::StepFinished { step, seconds } => {
                 (style::DONE, Role::Good, format!("{} ({})", self.title(step), text::seconds(*seconds)))

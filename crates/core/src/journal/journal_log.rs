@@ -37,7 +37,7 @@ impl DeploymentJournal {
                     return Ok(Some(open()));
                 }
             }
-            if log.is_run_of_holder(held_since) && !log.has_ended && log.strategy == strategy_of(source) {
+            if log.is_run_of_holder(held_since) && !log.has_ended && log.strategy == source.strategy() {
                 return Ok(Some(open()));
             }
         }
@@ -65,15 +65,6 @@ impl DeploymentJournal {
             }
         }
         Ok(true)
-    }
-}
-
-/// The strategy whose runs write a log, if it is specific to one.
-fn strategy_of(source: LogSource) -> Option<StrategyKind> {
-    match source {
-        LogSource::Stack => Some(StrategyKind::Cloudformation),
-        LogSource::Terraform => Some(StrategyKind::Terraform),
-        LogSource::Build | LogSource::Function => None,
     }
 }
 
