@@ -62,7 +62,7 @@ fn buffer_of(model: &Model) -> Buffer {
     let area = model.layout().main;
     let appearance = Appearance::of(model);
     scenes::frame((area.width, area.height), |frame| {
-        model.shown_panel().pane().draw(frame, frame.area(), model, appearance)
+        model.shown_panel().pane().draw(frame, frame.area(), model, appearance);
     })
 }
 
