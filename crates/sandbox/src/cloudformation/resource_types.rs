@@ -24,6 +24,8 @@ use call::Failure;
 
 pub(crate) use table::resource_type;
 
+use crate::latency::LatencySpan;
+
 /// A resource type.
 pub(crate) struct ResourceType {
     /// `AWS::S3::Bucket`.
@@ -158,8 +160,15 @@ pub(crate) trait Provider: Send + Sync {
     async fn exists(&self, context: &HandlerContext<'_>, physical_id: &str, properties: &Value) -> bool;
     /// Creates and configures the resource, which may not be stable yet.
     async fn create(&self, context: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError>;
-    /// Waits until the resource is stable, such as a function until it is active. Its attributes may change.
-    async fn stabilise(&self, context: &HandlerContext<'_>, created: &Created) -> Result<(), HandlerError>;
+    /// The time on AWS until the resource is stable.
+    fn stabilisation(&self) -> LatencySpan {
+        LatencySpan::StackOther
+    }
+    /// Waits until the resource is stable, such as a function until it is active.
+    async fn stabilise(&self, context: &HandlerContext<'_>, _created: &Created) -> Result<(), HandlerError> {
+        context.services.latencies().wait(self.stabilisation()).await;
+        Ok(())
+    }
     /// Updates the resource in place.
     async fn update(
         &self,

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::shape::{self, created, text};
 use super::{Created, HandlerContext, HandlerError, Provider};
-use crate::latency::LatencySpan;
 
 const UNSUPPORTED: [&str; 2] = ["LogGroupName", "LogRoleARN"];
 
@@ -38,11 +37,6 @@ impl Provider for Macro {
     async fn create(&self, context: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
         let name = register(context, properties, true).await?;
         Ok(created(name.clone(), [("Id", name.into())]))
-    }
-
-    async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
-        context.services.latencies().wait(LatencySpan::StackOther).await;
-        Ok(())
     }
 
     async fn update(

@@ -119,9 +119,8 @@ impl Provider for Project {
         Ok(created(name.clone(), [("Arn", arn), ("Id", name.into())]))
     }
 
-    async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
-        context.services.latencies().wait(LatencySpan::StackProject).await;
-        Ok(())
+    fn stabilisation(&self) -> LatencySpan {
+        LatencySpan::StackProject
     }
 
     async fn update(

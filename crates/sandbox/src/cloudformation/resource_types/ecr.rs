@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use super::call::Failure;
 use super::shape::{self, created, document, text};
 use super::{Created, HandlerContext, HandlerError, Provider};
-use crate::latency::LatencySpan;
 
 const UNSUPPORTED: [&str; 1] = ["ImageTagMutabilityExclusionFilters"];
 
@@ -68,11 +67,6 @@ impl Provider for Repository {
         );
         let configured = configure(context, &name, &Value::Null, properties).await;
         self.finish_creation(context, created, properties, configured).await
-    }
-
-    async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
-        context.services.latencies().wait(LatencySpan::StackOther).await;
-        Ok(())
     }
 
     async fn update(

@@ -109,9 +109,8 @@ impl Provider for Role {
         self.finish_creation(context, created, properties, configured).await
     }
 
-    async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
-        context.services.latencies().wait(LatencySpan::StackRole).await;
-        Ok(())
+    fn stabilisation(&self) -> LatencySpan {
+        LatencySpan::StackRole
     }
 
     async fn update(
@@ -237,9 +236,8 @@ impl Provider for ManagedPolicy {
         self.finish_creation(context, created, properties, configured).await
     }
 
-    async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
-        context.services.latencies().wait(LatencySpan::StackManagedPolicy).await;
-        Ok(())
+    fn stabilisation(&self) -> LatencySpan {
+        LatencySpan::StackManagedPolicy
     }
 
     async fn update(
@@ -346,9 +344,8 @@ impl Provider for Policy {
         Ok(created(id.clone(), [("Id", id.into())]))
     }
 
-    async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
-        context.services.latencies().wait(LatencySpan::StackManagedPolicy).await;
-        Ok(())
+    fn stabilisation(&self) -> LatencySpan {
+        LatencySpan::StackManagedPolicy
     }
 
     async fn update(

@@ -259,11 +259,6 @@ impl Provider for Permission {
         Ok(created(sid.clone(), [("Id", sid.into())]))
     }
 
-    async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
-        context.services.latencies().wait(LatencySpan::StackOther).await;
-        Ok(())
-    }
-
     async fn update(
         &self,
         _: &HandlerContext<'_>,

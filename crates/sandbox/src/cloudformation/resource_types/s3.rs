@@ -122,9 +122,8 @@ impl Provider for Bucket {
         self.finish_creation(context, created, properties, configured.await).await
     }
 
-    async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
-        context.services.latencies().wait(LatencySpan::StackBucket).await;
-        Ok(())
+    fn stabilisation(&self) -> LatencySpan {
+        LatencySpan::StackBucket
     }
 
     async fn update(
@@ -169,11 +168,6 @@ impl Provider for BucketPolicy {
             return Err(Failure::there_already("s3", message).into());
         }
         Ok(created(put_policy(context, properties).await?, []))
-    }
-
-    async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
-        context.services.latencies().wait(LatencySpan::StackOther).await;
-        Ok(())
     }
 
     async fn update(

@@ -4,17 +4,7 @@ use crate::cloudformation::resource_types::Property;
 
 /// The properties of `AWS::CodeBuild::Project`.
 pub(crate) const PROJECT: &[Property] = &[
-    Property::required("Artifacts").with(&[
-        Property::optional("ArtifactIdentifier"),
-        Property::optional("EncryptionDisabled"),
-        Property::optional("Location"),
-        Property::optional("Name"),
-        Property::optional("NamespaceType"),
-        Property::optional("OverrideArtifactName"),
-        Property::optional("Packaging"),
-        Property::optional("Path"),
-        Property::required("Type"),
-    ]),
+    Property::required("Artifacts").with(&ARTIFACTS),
     Property::optional("AutoRetryLimit"),
     Property::optional("BadgeEnabled"),
     Property::optional("BuildBatchConfig"),
@@ -61,48 +51,43 @@ pub(crate) const PROJECT: &[Property] = &[
     Property::optional("Name").replacing(),
     Property::optional("QueuedTimeoutInMinutes"),
     Property::optional("ResourceAccessRole"),
-    Property::optional("SecondaryArtifacts").with(&[
-        Property::optional("ArtifactIdentifier"),
-        Property::optional("EncryptionDisabled"),
-        Property::optional("Location"),
-        Property::optional("Name"),
-        Property::optional("NamespaceType"),
-        Property::optional("OverrideArtifactName"),
-        Property::optional("Packaging"),
-        Property::optional("Path"),
-        Property::required("Type"),
-    ]),
+    Property::optional("SecondaryArtifacts").with(&ARTIFACTS),
     Property::optional("SecondarySourceVersions")
         .with(&[Property::required("SourceIdentifier"), Property::optional("SourceVersion")]),
-    Property::optional("SecondarySources").with(&[
-        Property::optional("Auth").with(&[Property::optional("Resource"), Property::required("Type")]),
-        Property::optional("BuildSpec"),
-        Property::optional("BuildStatusConfig").with(&[Property::optional("Context"), Property::optional("TargetUrl")]),
-        Property::optional("GitCloneDepth"),
-        Property::optional("GitSubmodulesConfig").with(&[Property::required("FetchSubmodules")]),
-        Property::optional("InsecureSsl"),
-        Property::optional("Location"),
-        Property::optional("ReportBuildStatus"),
-        Property::optional("SourceIdentifier"),
-        Property::required("Type"),
-    ]),
+    Property::optional("SecondarySources").with(&SOURCE),
     Property::required("ServiceRole"),
-    Property::required("Source").with(&[
-        Property::optional("Auth").with(&[Property::optional("Resource"), Property::required("Type")]),
-        Property::optional("BuildSpec"),
-        Property::optional("BuildStatusConfig").with(&[Property::optional("Context"), Property::optional("TargetUrl")]),
-        Property::optional("GitCloneDepth"),
-        Property::optional("GitSubmodulesConfig").with(&[Property::required("FetchSubmodules")]),
-        Property::optional("InsecureSsl"),
-        Property::optional("Location"),
-        Property::optional("ReportBuildStatus"),
-        Property::optional("SourceIdentifier"),
-        Property::required("Type"),
-    ]),
+    Property::required("Source").with(&SOURCE),
     Property::optional("SourceVersion"),
     Property::optional("Tags").with(&[Property::required("Key"), Property::required("Value")]),
     Property::optional("TimeoutInMinutes"),
     Property::optional("Triggers"),
     Property::optional("Visibility"),
     Property::optional("VpcConfig"),
+];
+
+/// The members of artifacts, primary and secondary.
+const ARTIFACTS: [Property; 9] = [
+    Property::optional("ArtifactIdentifier"),
+    Property::optional("EncryptionDisabled"),
+    Property::optional("Location"),
+    Property::optional("Name"),
+    Property::optional("NamespaceType"),
+    Property::optional("OverrideArtifactName"),
+    Property::optional("Packaging"),
+    Property::optional("Path"),
+    Property::required("Type"),
+];
+
+/// The members of a source, primary and secondary.
+const SOURCE: [Property; 10] = [
+    Property::optional("Auth").with(&[Property::optional("Resource"), Property::required("Type")]),
+    Property::optional("BuildSpec"),
+    Property::optional("BuildStatusConfig").with(&[Property::optional("Context"), Property::optional("TargetUrl")]),
+    Property::optional("GitCloneDepth"),
+    Property::optional("GitSubmodulesConfig").with(&[Property::required("FetchSubmodules")]),
+    Property::optional("InsecureSsl"),
+    Property::optional("Location"),
+    Property::optional("ReportBuildStatus"),
+    Property::optional("SourceIdentifier"),
+    Property::required("Type"),
 ];
