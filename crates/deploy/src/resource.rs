@@ -251,6 +251,11 @@ pub(crate) fn all() -> impl Iterator<Item = &'static dyn ResourceDefinition> {
     ResourceKind::ALL.into_iter().map(of)
 }
 
+/// The sentence for a setting that an existing resource keeps.
+fn kept_setting(name: &str, setting: &str, kept: &str) -> String {
+    format!("{name} keeps its {setting} of {kept}; destroy and deploy again to change it")
+}
+
 /// Adopts an existing resource with this deployment's tag: an interrupted process created it, or a call whose response
 /// was lost. Otherwise it has another owner, and the error is returned.
 fn adopt(run: &RunContext, found: Option<(String, Tags)>, error: AwsError) -> Result<String, AwsError> {

@@ -207,6 +207,38 @@ async fn resources_are_tagged_and_function_matches_settings() {
 }
 
 #[test]
+fn changed_settings_of_existing_resources_are_warned_about() {
+    let program = Program::new();
+    let sandbox = program.sandbox();
+    program.run(["deploy", "--yes"]).ok();
+    let warnings = || -> Vec<String> {
+        let events = program.run(["deploy", "--yes", "--output", "json"]).ok().events();
+        let warning = |event: Event| match event.kind {
+            EventKind::WarningGiven { message, .. } => Some(message),
+            _ => None,
+        };
+        events.into_iter().filter_map(warning).collect()
+    };
+    assert_eq!(warnings(), Vec::<String>::new());
+    program.configure(
+        "[function]\nmemory_mb = 1024\ntimeout_seconds = 7\n[logs]\nretention_days = 3\n[build]\ntimeout_minutes = 21\n",
+    );
+    let mut settings: Vec<String> = warnings()
+        .iter()
+        .map(|warning| {
+            let (_, kept) = warning.split_once(" keeps its ").expect("a warning about a setting");
+            kept.strip_suffix("; destroy and deploy again to change it").expect("what to do").to_owned()
+        })
+        .collect();
+    settings.sort();
+    let expected =
+        ["memory of 512 MB", "retention of 7 days", "retention of 7 days", "timeout of 15 min", "timeout of 30 s"];
+    assert_eq!(settings, expected);
+    program.run(["destroy", "--yes"]).ok();
+    sandbox.kill();
+}
+
+#[test]
 fn json_logs_contain_only_json() {
     let program = Program::new();
     let sandbox = program.sandbox();

@@ -9,7 +9,7 @@ use super::inspection::{InspectionBuilder, minutes, time, yes_or_no};
 use super::listing::Listing;
 use super::{
     ImportId, Presence, ResourceContext, ResourceDefinition, ResourceDescriptor, SOURCE_KEY, Stack, StepText,
-    TemplateResource, TerraformResource, adopt,
+    TemplateResource, TerraformResource, adopt, kept_setting,
 };
 use crate::aws::{AwsError, Deleted, ErrorKind, codebuild, wait};
 use crate::call::{call, delete};
@@ -131,6 +131,21 @@ impl ResourceDefinition for BuildProjectResource {
             tags: &run.tags(),
         };
         Ok(Some(create_or_adopt(run, &spec, scope).await?))
+    }
+
+    async fn differences(&self, run: &RunContext, scope: &StepScope) -> Result<Vec<String>, StepError> {
+        let (client, name) = (&run.target.clients.codebuild, &run.name(self.kind()));
+        let Some(found) = call(scope, &[], || codebuild::project(client, name)).await? else { return Ok(Vec::new()) };
+        let configured = &run.target.settings.build;
+        let compared = [
+            ("build image", found.image, configured.image.clone()),
+            ("compute type", found.compute_type, configured.compute_type.clone()),
+            ("timeout", found.timeout_minutes.map(minutes), minutes(configured.timeout_minutes)),
+        ];
+        let changed = compared.into_iter().filter_map(|(setting, kept, configured)| {
+            kept.filter(|kept| *kept != configured).map(|kept| kept_setting(name, setting, &kept))
+        });
+        Ok(changed.collect())
     }
 
     async fn delete(&self, context: ResourceContext<'_>, scope: &StepScope) -> Result<Deleted, StepError> {

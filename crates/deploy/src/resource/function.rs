@@ -9,7 +9,7 @@ use super::inspection::InspectionBuilder;
 use super::listing::Listing;
 use super::{
     ImportId, Presence, ResourceContext, ResourceDefinition, ResourceDescriptor, Stack, StepText, TemplateResource,
-    TerraformResource, image_uri, lambda_function,
+    TerraformResource, image_uri, kept_setting, lambda_function,
 };
 use crate::aws::lambda::{self, FunctionSpec, FunctionState};
 use crate::aws::{AwsError, Deleted, ErrorKind, wait};
@@ -100,16 +100,13 @@ impl ResourceDefinition for FunctionResource {
         let (client, name) = (&run.target.clients.lambda, &run.name(self.kind()));
         let configured = &run.target.settings.function;
         let found = call(scope, &[], || lambda::function(client, name)).await?;
-        let changed = found.filter(|found| {
-            (found.memory_mb, found.timeout_seconds) != (configured.memory_mb, configured.timeout_seconds)
-        });
-        let describe = |found: lambda::Function| {
-            format!(
-                "the function keeps its {} MB and {} s; destroy and deploy again to change them",
-                found.memory_mb, found.timeout_seconds
-            )
-        };
-        Ok(changed.map(describe).into_iter().collect())
+        let Some(found) = found else { return Ok(Vec::new()) };
+        let compared = [
+            ("memory", found.memory_mb, configured.memory_mb, "MB"),
+            ("timeout", found.timeout_seconds, configured.timeout_seconds, "s"),
+        ];
+        let changed = compared.into_iter().filter(|(_, kept, configured, _)| kept != configured);
+        Ok(changed.map(|(setting, kept, _, unit)| kept_setting(name, setting, &format!("{kept} {unit}"))).collect())
     }
 
     async fn delete(&self, context: ResourceContext<'_>, scope: &StepScope) -> Result<Deleted, StepError> {

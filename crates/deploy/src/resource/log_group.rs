@@ -6,7 +6,7 @@ use thumbctl_platform::text::bytes;
 
 use super::console_page::{ConsolePages, part};
 use super::inspection::{InspectionBuilder, time};
-use super::{Presence, ResourceContext, ResourceDefinition, ResourceDescriptor};
+use super::{Presence, ResourceContext, ResourceDefinition, ResourceDescriptor, kept_setting};
 use crate::aws::{AwsError, Deleted, ErrorKind, logs, wait};
 use crate::call::{call, delete};
 use crate::run_context::RunContext;
@@ -43,14 +43,7 @@ impl ResourceDefinition for LogGroupResource {
         let Some(found) = logs::log_group(client, &context.name(self.kind())).await? else { return Ok(None) };
         let tags = logs::log_group_tags(client, &found.arn).await;
         let mut builder = InspectionBuilder::new(Some(found.arn));
-        builder.row(
-            "retention",
-            match found.retention_days {
-                None => "unlimited".to_owned(),
-                Some(1) => "1 day".to_owned(),
-                Some(days) => format!("{days} days"),
-            },
-        );
+        builder.row("retention", retention(found.retention_days));
         builder.optional("stored", found.stored_bytes.map(bytes));
         builder.optional("created", found.created_ms.map(time));
         builder.tags(tags)?;
@@ -71,9 +64,25 @@ impl ResourceDefinition for LogGroupResource {
         Ok(self.arn(run.resources()))
     }
 
+    async fn differences(&self, run: &RunContext, scope: &StepScope) -> Result<Vec<String>, StepError> {
+        let (client, name) = (&run.target.clients.logs, &run.name(self.kind()));
+        let configured = Some(run.target.settings.logs.retention_days);
+        let found = call(scope, &[], || logs::log_group(client, name)).await?;
+        let kept = found.map(|found| found.retention_days).filter(|kept| *kept != configured);
+        Ok(kept.map(|kept| kept_setting(name, "retention", &retention(kept))).into_iter().collect())
+    }
+
     async fn delete(&self, context: ResourceContext<'_>, scope: &StepScope) -> Result<Deleted, StepError> {
         let (client, name) = (&context.target.clients.logs, &context.name(self.kind()));
         delete(scope, || logs::delete_log_group(client, name)).await
+    }
+}
+
+fn retention(days: Option<u32>) -> String {
+    match days {
+        None => "unlimited".to_owned(),
+        Some(1) => "1 day".to_owned(),
+        Some(days) => format!("{days} days"),
     }
 }
 
