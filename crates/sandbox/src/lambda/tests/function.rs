@@ -212,7 +212,12 @@ fn function_process() {
             std::process::exit(1);
         }
         Ok("exit") => std::process::exit(3),
-        Ok("hang") => std::thread::sleep(Duration::from_secs(600)),
+        Ok("wait") => {
+            let file = std::env::var_os("WAIT_FOR").unwrap();
+            while !Path::new(&file).exists() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
         _ => {}
     }
     function.output.write_all(b"initialised\n").unwrap();

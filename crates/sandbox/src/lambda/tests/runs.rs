@@ -194,13 +194,19 @@ async fn init_failure_is_reported() {
 #[tokio::test]
 async fn too_long_an_initialisation_is_repeated_with_the_functions_timeout() {
     let harness = Harness::with(PoolLimits { init: Duration::ZERO, ..PoolLimits::default() });
-    harness.create("f", json!({ "Timeout": 60 })).await;
-    let served = harness.invoke("f", json!({ "do": "count" })).await;
+    let file = harness.path("ready");
+    let waiting = json!({ "BREAK_INIT": "wait", "WAIT_FOR": file });
+    harness.create("f", json!({ "Timeout": 60, "Environment": { "Variables": waiting } })).await;
+    let is_report = |line: &String| *line == "INIT_REPORT Init Duration: 0.00 ms\tPhase: init\tStatus: timeout\n";
+    // The first process cannot get ready: the file appears after its end.
+    let (served, ()) = tokio::join!(harness.invoke("f", json!({ "do": "count" })), async {
+        until("the first process's end", async || harness.log("f").iter().any(is_report)).await;
+        std::fs::write(&file, "").unwrap();
+    });
     assert_eq!(served.payload["served"], 1);
-    let log = harness.log("f");
-    assert_eq!(log[0], "INIT_REPORT Init Duration: 0.00 ms\tPhase: init\tStatus: timeout\n");
 
-    harness.create("never", json!({ "Timeout": 1, "Environment": { "Variables": { "BREAK_INIT": "hang" } } })).await;
+    let never = json!({ "BREAK_INIT": "wait", "WAIT_FOR": file.with_file_name("never") });
+    harness.create("never", json!({ "Timeout": 1, "Environment": { "Variables": never } })).await;
     let never = harness.invoke("never", json!({})).await;
     assert_eq!(never.error.as_deref(), Some("Unhandled"));
     assert!(never.payload["errorMessage"].as_str().unwrap().ends_with("Task timed out after 1.00 seconds"));
